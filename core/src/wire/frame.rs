@@ -1,0 +1,137 @@
+//! Frames: a 32-bit length, then as many bytes.
+
+use core::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::ApiKey;
+
+/// How large a frame may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameLimits {
+    /// `socket.request.max.bytes`: of a Produce.
+    pub produce_bytes_max: usize,
+    /// Of any other request. Decoded, such a request takes up to thirty times its length in memory, and none that a
+    /// client means seriously comes near.
+    pub other_bytes_max: usize,
+}
+
+/// A length that ends the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameError {
+    /// Too short for a request header, or negative.
+    TooShort {
+        /// The length that leads the frame.
+        bytes: i32,
+    },
+    /// More than is allowed.
+    TooLong {
+        /// The length that leads the frame.
+        bytes: usize,
+        /// What is allowed.
+        bytes_max: usize,
+    },
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort { bytes } => {
+                write!(f, "a request of {bytes} bytes is too short to have a header")
+            }
+            Self::TooLong { bytes, bytes_max } => {
+                write!(f, "a request of {bytes} bytes is longer than the allowed {bytes_max}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for FrameError {}
+
+/// The least that a request header takes: key, version, correlation id, null as client id.
+const HEADER_BYTES_MIN: i32 = 10;
+const LENGTH_BYTES: usize = 4;
+
+/// The least and the most to read from a socket at once. An idle connection keeps the least.
+const READ_BYTES_MIN: usize = 4 << 10;
+const READ_BYTES_MAX: usize = 256 << 10;
+
+/// Cuts a connection's bytes into frames, without a copy where a frame arrives in one piece.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    buffer: BytesMut,
+    limits: FrameLimits,
+    /// How much to read next: doubled while reads fill it, halved while they do not.
+    read_bytes: usize,
+}
+
+impl FrameDecoder {
+    /// A decoder at the start of a connection.
+    pub fn new(limits: FrameLimits) -> Self {
+        Self { buffer: BytesMut::new(), limits, read_bytes: READ_BYTES_MIN }
+    }
+
+    /// Where to read to: has room for what is wanted next. Memory grows with the bytes that arrive, not with the length
+    /// that a peer announces.
+    pub fn buffer_mut(&mut self) -> &mut BytesMut {
+        let missing = self
+            .frame_length()
+            .map_or(0, |length| (LENGTH_BYTES + length).saturating_sub(self.buffer.len()));
+        let least = if missing > 0 {
+            missing.min(READ_BYTES_MAX.max(self.buffer.len()))
+        } else {
+            READ_BYTES_MIN
+        };
+        if self.buffer.capacity() - self.buffer.len() < least {
+            self.buffer.reserve(least.max(self.read_bytes));
+        }
+        &mut self.buffer
+    }
+
+    /// Tells how much the last read brought, so that the next can be larger or smaller.
+    pub fn note_read(&mut self, bytes: usize) {
+        if bytes >= self.read_bytes {
+            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+        } else if bytes < self.read_bytes / 4 {
+            self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
+        }
+        if self.buffer.is_empty() && self.read_bytes == READ_BYTES_MIN {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Whether part of a frame has arrived, but not all of it.
+    pub fn is_mid_frame(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// The length that leads the buffer, if it is there and plausible.
+    fn frame_length(&self) -> Option<usize> {
+        let length = i32::from_be_bytes(*self.buffer.first_chunk()?);
+        usize::try_from(length).ok()
+    }
+
+    /// The next frame without its length, or `None` when it has not arrived.
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
+        let Some(head) = self.buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+        let length = i32::from_be_bytes(*head);
+        if length < HEADER_BYTES_MIN {
+            return Err(FrameError::TooShort { bytes: length });
+        }
+        let bytes = length.cast_unsigned() as usize;
+        let Some(key) = self.buffer[LENGTH_BYTES..].first_chunk() else { return Ok(None) };
+        let bytes_max = if i16::from_be_bytes(*key) == ApiKey::Produce.code() {
+            self.limits.produce_bytes_max
+        } else {
+            self.limits.other_bytes_max.min(self.limits.produce_bytes_max)
+        };
+        if bytes > bytes_max {
+            return Err(FrameError::TooLong { bytes, bytes_max });
+        }
+        if self.buffer.len() < LENGTH_BYTES + bytes {
+            return Ok(None);
+        }
+        self.buffer.advance(LENGTH_BYTES);
+        Ok(Some(self.buffer.split_to(bytes).freeze()))
+    }
+}

@@ -1,0 +1,3 @@
+//! Ottla: an event broker that speaks Apache Kafka's wire protocol.
+
+pub mod cli;
