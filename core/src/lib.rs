@@ -6,6 +6,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod api;
+pub mod config;
+pub mod disk;
+pub mod group;
+pub mod inspect;
+pub mod job;
+pub mod log;
+pub mod machine;
+pub mod metadata;
+pub mod notice;
+pub mod partition;
 pub mod records;
+pub mod session;
+pub mod shard;
 pub mod types;
 pub mod wire;

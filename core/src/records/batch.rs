@@ -123,7 +123,10 @@ pub enum BatchError {
     /// A record is malformed, out of order, or missing.
     Record,
     /// A record has no key, in a topic that is compacted.
-    MissingKey,
+    MissingKey {
+        /// Which one, from 0.
+        record: i32,
+    },
 }
 
 impl fmt::Display for BatchError {
@@ -138,7 +141,9 @@ impl fmt::Display for BatchError {
             Self::Count => f.write_str("the batch's record count does not match its offsets"),
             Self::Compression => f.write_str("the batch's codec is unknown"),
             Self::Record => f.write_str("a record of the batch is malformed"),
-            Self::MissingKey => f.write_str("a record has no key, but the topic is compacted"),
+            Self::MissingKey { record } => {
+                write!(f, "record {record} has no key, but the topic is compacted")
+            }
         }
     }
 }
@@ -257,42 +262,62 @@ pub struct Requirements {
     pub keys: bool,
 }
 
-/// Checks a batch as a producer sends it: [`verify`], and that its records are as many as the header says, at consecutive
-/// offsets, and well formed. Compressed records are looked into only where `requirements` make it necessary: the checksum
-/// has shown that they are as the producer made them. Returns the header with the true greatest timestamp.
-pub fn validate(bytes: &[u8], requirements: Requirements) -> Result<BatchHeader, BatchError> {
-    let mut header = verify(bytes)?;
-    if header.record_count == 0 || header.record_count - 1 != header.last_offset_delta {
+/// A batch that was found to be in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validated {
+    /// Its header, with the true greatest timestamp.
+    pub header: BatchHeader,
+    /// The least timestamp of a record, as far as it was looked for.
+    pub min_timestamp: Timestamp,
+}
+
+/// Checks an [intact](verify) batch as a producer sends it: that its records are as many as the header says, at consecutive
+/// offsets, and well formed. Compressed records are looked into only where `requirements` make it necessary: the checksum has
+/// shown that they are as the producer made them.
+pub fn validate(
+    header: &BatchHeader,
+    batch: &[u8],
+    requirements: Requirements,
+) -> Result<Validated, BatchError> {
+    if header.record_count <= 0 || header.record_count - 1 != header.last_offset_delta {
         return Err(BatchError::Count);
     }
     let compression = header.attributes.compression().ok_or(BatchError::Compression)?;
-    let body = &bytes[BATCH_HEADER_BYTES..header.size_bytes];
+    let body = &batch[BATCH_HEADER_BYTES..header.size_bytes];
     if compression == Compression::None {
-        header.max_timestamp = validate_records(&header, body, requirements)?;
-    } else if requirements.keys {
-        let body = compression.decompress(body).map_err(|_| BatchError::Record)?;
-        validate_records(&header, &body, requirements)?;
+        return validate_records(header, body, requirements);
     }
-    Ok(header)
+    if requirements.keys {
+        let body = compression.decompress(body).map_err(|_| BatchError::Record)?;
+        validate_records(header, &body, requirements)?;
+    }
+    let min_timestamp = header.base_timestamp.min(header.max_timestamp);
+    Ok(Validated { header: *header, min_timestamp })
 }
 
 fn validate_records(
     header: &BatchHeader,
     body: &[u8],
     requirements: Requirements,
-) -> Result<Timestamp, BatchError> {
+) -> Result<Validated, BatchError> {
     let mut count = 0;
     let mut max_timestamp = Timestamp::NONE;
+    let mut min_timestamp = Timestamp(i64::MAX);
     for record in Records::new(body) {
         let record = record.map_err(|_| BatchError::Record)?;
         if record.offset_delta != count {
             return Err(BatchError::Record);
         }
         if requirements.keys && record.key.is_none() {
-            return Err(BatchError::MissingKey);
+            return Err(BatchError::MissingKey { record: count });
         }
-        max_timestamp = max_timestamp.max(header.timestamp_of(record.timestamp_delta));
+        let timestamp = header.timestamp_of(record.timestamp_delta);
+        max_timestamp = max_timestamp.max(timestamp);
+        min_timestamp = min_timestamp.min(timestamp);
         count += 1;
     }
-    if count == header.record_count { Ok(max_timestamp) } else { Err(BatchError::Record) }
+    if count != header.record_count {
+        return Err(BatchError::Record);
+    }
+    Ok(Validated { header: BatchHeader { max_timestamp, ..*header }, min_timestamp })
 }

@@ -6,9 +6,10 @@
 use alloc::{string::String, vec::Vec};
 use core::{fmt, ops::RangeBounds};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
-use crate::types::Uuid;
+use super::frame::Writer;
+use crate::{disk::FileRange, types::Uuid};
 
 /// Why bytes are not the message that they claim to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,9 +174,6 @@ impl Reader {
     }
 }
 
-/// A growing message.
-pub type Writer = BytesMut;
-
 /// Writes an unsigned LEB128 integer.
 pub fn put_unsigned_varint(writer: &mut Writer, mut value: u32) {
     while value >= 0x80 {
@@ -226,7 +224,7 @@ pub fn put_tagged_field<T: Wire>(writer: &mut Writer, version: Version, tag: u32
     value.encode(&mut encoded, version);
     put_unsigned_varint(writer, tag);
     put_unsigned_varint(writer, message_length(encoded.len()).cast_unsigned());
-    writer.put_slice(&encoded);
+    writer.put_slice(encoded.as_slice());
 }
 
 /// A value with a place on the wire.
@@ -334,6 +332,51 @@ impl Nullable for Bytes {
     fn encode_nullable(value: Option<&Self>, writer: &mut Writer, version: Version) {
         put_length(writer, version, value.map(Self::len));
         writer.put_slice(value.map_or(&[], |bytes| bytes));
+    }
+}
+
+/// The records of a partition in a response: bytes, or the range of a file that holds them, which the shell sends without
+/// their passing through here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordData {
+    /// The batches themselves.
+    Bytes(Bytes),
+    /// Where the batches are.
+    Range(FileRange),
+}
+
+impl RecordData {
+    /// How many bytes the batches have.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Range(range) => usize::try_from(range.length).expect("a response fits memory"),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Default for RecordData {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+}
+
+impl Nullable for RecordData {
+    fn decode_nullable(reader: &mut Reader, version: Version) -> Result<Option<Self>, DecodeError> {
+        Ok(Bytes::decode_nullable(reader, version)?.map(Self::Bytes))
+    }
+    fn encode_nullable(value: Option<&Self>, writer: &mut Writer, version: Version) {
+        put_length(writer, version, value.map(Self::len));
+        match value {
+            None => {}
+            Some(Self::Bytes(bytes)) => writer.put_slice(bytes),
+            Some(Self::Range(range)) => writer.put_range(*range),
+        }
     }
 }
 

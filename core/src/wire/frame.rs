@@ -1,10 +1,139 @@
 //! Frames: a 32-bit length, then as many bytes.
 
+use alloc::vec::Vec;
 use core::fmt;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::ApiKey;
+use crate::disk::FileRange;
+
+/// A growing message, which may have ranges of files in it.
+#[derive(Debug, Default)]
+pub struct Writer {
+    buffer: BytesMut,
+    /// Where a range belongs within the buffer, in ascending order.
+    ranges: Vec<(usize, FileRange)>,
+}
+
+macro_rules! put {
+    ($($name:ident: $type:ty;)*) => {$(
+        /// Appends the number, most significant byte first.
+        #[inline]
+        pub fn $name(&mut self, value: $type) {
+            self.buffer.$name(value);
+        }
+    )*};
+}
+
+impl Writer {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends to what is in `buffer` already.
+    pub fn with_buffer(buffer: BytesMut) -> Self {
+        Self { buffer, ranges: Vec::new() }
+    }
+
+    put! { put_u8: u8; put_i8: i8; put_i16: i16; put_u16: u16; put_i32: i32; put_u32: u32; put_i64: i64; }
+
+    /// Appends bytes.
+    #[inline]
+    pub fn put_slice(&mut self, bytes: &[u8]) {
+        self.buffer.put_slice(bytes);
+    }
+
+    /// Appends what a file holds.
+    pub fn put_range(&mut self, range: FileRange) {
+        if range.length > 0 {
+            self.ranges.push((self.buffer.len(), range));
+        }
+    }
+
+    /// What has been written, without the ranges.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// How much has been written, the ranges included.
+    pub fn len(&self) -> usize {
+        let ranges: u64 = self.ranges.iter().map(|(_, range)| range.length).sum();
+        self.buffer.len() + usize::try_from(ranges).expect("a message fits memory")
+    }
+
+    /// Whether nothing has been written.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.ranges.is_empty()
+    }
+
+    /// The message, which must have no ranges.
+    pub fn freeze(self) -> Bytes {
+        assert!(self.ranges.is_empty(), "a message of bytes alone");
+        self.buffer.freeze()
+    }
+
+    /// Begins a frame: leaves room for its length.
+    pub fn begin_frame(&mut self) {
+        self.put_u32(0);
+    }
+
+    /// Ends a frame that is all this writer holds: sets its length, and gives up its parts. `buffer` gets what capacity is
+    /// left.
+    pub fn finish_frame(mut self, buffer: &mut BytesMut) -> Frame {
+        let length = u32::try_from(self.len() - LENGTH_BYTES).expect("a response fits 2 GiB");
+        self.buffer[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+        let mut frame = Frame { first: Bytes::new(), rest: Vec::new() };
+        let mut cut = 0;
+        for (at, range) in self.ranges {
+            frame.push(Piece::Bytes(self.buffer.split_to(at - cut).freeze()));
+            frame.push(Piece::Range(range));
+            cut = at;
+        }
+        let last = self.buffer.split().freeze();
+        if !last.is_empty() {
+            frame.push(Piece::Bytes(last));
+        }
+        *buffer = self.buffer;
+        frame
+    }
+}
+
+/// A part of a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes.
+    Bytes(Bytes),
+    /// What a file holds.
+    Range(FileRange),
+}
+
+/// A message ready to be sent, its length in front.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    first: Bytes,
+    rest: Vec<Piece>,
+}
+
+impl Frame {
+    fn push(&mut self, piece: Piece) {
+        match piece {
+            Piece::Bytes(bytes) if self.first.is_empty() => self.first = bytes,
+            piece @ (Piece::Bytes(_) | Piece::Range(_)) => self.rest.push(piece),
+        }
+    }
+
+    /// The bytes that it begins with: most often all of it.
+    pub const fn first(&self) -> &Bytes {
+        &self.first
+    }
+
+    /// What follows the first bytes.
+    pub fn rest(&self) -> &[Piece] {
+        &self.rest
+    }
+}
 
 /// How large a frame may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,6 @@
 
 use alloc::string::String;
 
-use bytes::BufMut;
-
 use super::{ApiKey, DecodeError, Nullable, Reader, Version, Wire, Writer};
 
 /// What leads each request.

@@ -11,5 +11,6 @@ pub(crate) mod message;
 pub mod messages;
 
 pub use api::{ApiKey, Request, Response};
-pub use codec::{DecodeError, Nullable, Reader, Version, Wire, Writer};
+pub use codec::{DecodeError, Nullable, Reader, RecordData, Version, Wire};
+pub use frame::{Frame, Piece, Writer};
 pub use header::{HeaderError, RequestHeader, decode_response_header, encode_response_header};

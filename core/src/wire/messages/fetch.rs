@@ -2,9 +2,10 @@
 
 use alloc::{string::String, vec::Vec};
 
-use bytes::Bytes;
-
-use crate::{types::Uuid, wire::message::message};
+use crate::{
+    types::Uuid,
+    wire::{codec::RecordData, message::message},
+};
 
 message! {
     /// The request, API key 1.
@@ -143,7 +144,7 @@ message! {
         /// The preferred read replica for the consumer to use on its next fetch request.
         [11..] preferred_read_replica: i32 = -1,
         /// The record data.
-        [0..] records: Option<Bytes>,
+        [0..] records: Option<RecordData>,
         tagged {
             /// In case divergence is detected based on the `LastFetchedEpoch` and `FetchOffset` in
             /// the request, this field indicates the largest epoch and its end offset such that

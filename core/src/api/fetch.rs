@@ -1,0 +1,529 @@
+//! Fetch: find where each partition's records begin, wait until there are enough, make sure that they are intact, and name the
+//! ranges of files that hold them.
+
+use alloc::vec::Vec;
+
+use crate::{
+    api::Pending,
+    disk::FileRange,
+    log::{LogPosition, prepare::Wanted},
+    partition::{Asker, Partition, ReadError},
+    session::{
+        RequestId,
+        fetch_sessions::{FetchKey, FetchTerms, FetchTopic, LastTold, SessionKind, SessionRequest},
+    },
+    shard::{Incoming, Shard, Step, Timer},
+    types::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, TopicPartition},
+    wire::{
+        RecordData,
+        messages::fetch::{
+            EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+        },
+    },
+};
+
+/// A fetch that is not answered.
+#[derive(Debug)]
+pub(crate) struct PendingFetch {
+    kind: SessionKind,
+    min_bytes: u32,
+    bytes_left: u32,
+    read_committed: bool,
+    parts: Vec<Part>,
+    /// How many of the parts are being located.
+    locating: usize,
+    stage: Stage,
+    /// The time is over: what there is must do.
+    is_due: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Finding where the records begin, and whether there are enough.
+    Gathering,
+    /// Making sure that the records of this part are intact; those before it have been.
+    Preparing(usize),
+}
+
+/// A partition of a fetch.
+#[derive(Debug)]
+struct Part {
+    key: FetchKey,
+    terms: FetchTerms,
+    told: LastTold,
+    slot: Option<u32>,
+    position: Option<LogPosition>,
+    outcome: Outcome,
+    /// The high watermark and the log's start at the time the outcome came to be.
+    seen: Seen,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    Nothing,
+    Records(FileRange),
+    Diverging { epoch: LeaderEpoch, end_offset: Offset },
+    Failed(ErrorCode),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    high_watermark: Offset,
+    start_offset: Offset,
+}
+
+impl Shard {
+    pub(super) fn fetch(&mut self, asked: &Incoming, request: FetchRequest, step: &mut Step<'_>) {
+        let (min_bytes, max_wait_ms) = (request.min_bytes, request.max_wait_ms);
+        let max_bytes = u32::try_from(request.max_bytes).unwrap_or_default();
+        let read_committed = request.isolation_level == 1;
+        let is_follower = request.replica_id >= 0 || request.replica_state.replica_id >= 0;
+        let session = session_request(request, asked.version);
+        let (kind, list) = match self.fetch_sessions.begin(session, step.now.instant) {
+            Ok(begun) => begun,
+            Err(error) => {
+                let error_code = error.code();
+                self.answer(asked.id, FetchResponse { error_code, ..Default::default() }, step);
+                return;
+            }
+        };
+        let mut fetch = PendingFetch {
+            kind,
+            min_bytes: u32::try_from(min_bytes).unwrap_or_default(),
+            bytes_left: max_bytes.min(self.settings.fetch_max_bytes),
+            read_committed,
+            parts: Vec::with_capacity(list.len()),
+            locating: 0,
+            stage: Stage::Gathering,
+            is_due: max_wait_ms <= 0,
+        };
+        for (key, terms, told) in list {
+            let mut part = self.begin_part(key, terms, told);
+            if is_follower {
+                part.outcome = Outcome::Failed(ErrorCode::NotLeaderOrFollower);
+            }
+            fetch.parts.push(part);
+        }
+        let wait =
+            core::time::Duration::from_millis(u64::try_from(max_wait_ms).unwrap_or_default());
+        let deadline = step.now.instant + wait;
+        let id = asked.id;
+        if !fetch.is_due {
+            self.set_timer(Timer::Fetch(id), deadline);
+        }
+        self.locate_parts(id, &mut fetch, None, step);
+        self.pending.insert(id, Pending::Fetch(fetch));
+        self.go_on_fetching(id, step);
+    }
+
+    /// What can be said of a partition at once.
+    fn begin_part(&self, key: FetchKey, terms: FetchTerms, told: LastTold) -> Part {
+        let (topic, unknown) = match &key.topic {
+            FetchTopic::Name(name) => {
+                (self.image.topic_id(name), ErrorCode::UnknownTopicOrPartition)
+            }
+            FetchTopic::Id(id) => (self.image.topic(*id).map(|_| *id), ErrorCode::UnknownTopicId),
+        };
+        let slot = topic.and_then(|topic| {
+            self.slot(TopicPartition { topic, partition: PartitionIndex(key.partition) })
+        });
+        let outcome = match (topic, slot.and_then(|slot| self.partition(slot))) {
+            (None, _) => Outcome::Failed(unknown),
+            (Some(_), None) => Outcome::Failed(ErrorCode::UnknownTopicOrPartition),
+            (Some(_), Some(partition)) => judge(partition, &terms),
+        };
+        let seen = slot.and_then(|slot| self.seen(slot)).unwrap_or_default();
+        Part { key, terms, told, slot, position: None, outcome, seen }
+    }
+
+    fn seen(&self, slot: u32) -> Option<Seen> {
+        let partition = self.partition(slot)?;
+        Some(Seen {
+            high_watermark: partition.high_watermark().offset,
+            start_offset: partition.log()?.start_offset(),
+        })
+    }
+
+    /// Asks where the records begin of the parts that do not know it and could, or of those in one slot.
+    fn locate_parts(
+        &mut self,
+        id: RequestId,
+        fetch: &mut PendingFetch,
+        only: Option<u32>,
+        step: &mut Step<'_>,
+    ) {
+        for (index, part) in fetch.parts.iter_mut().enumerate() {
+            let (Some(slot), Outcome::Nothing, None) = (part.slot, part.outcome, part.position)
+            else {
+                continue;
+            };
+            if only.is_some_and(|only| only != slot) {
+                continue;
+            }
+            let offset = Offset(part.terms.fetch_offset);
+            let asker = Asker::Request { request: id, index };
+            let asked = self.with_partition(slot, step, |partition, context| {
+                // What lies above the high watermark is not to be read, so not to be looked for.
+                let visible = offset <= partition.high_watermark().offset;
+                if visible {
+                    partition.locate(asker, offset, context);
+                }
+                visible
+            });
+            fetch.locating += usize::from(asked == Some(true));
+        }
+    }
+
+    pub(super) fn fetch_located(
+        &mut self,
+        id: RequestId,
+        index: usize,
+        result: Result<LogPosition, ReadError>,
+        step: &mut Step<'_>,
+    ) {
+        let Some(Pending::Fetch(fetch)) = self.pending.get_mut(&id) else { return };
+        fetch.locating -= 1;
+        let part = &mut fetch.parts[index];
+        match result {
+            Ok(position) => part.position = Some(position),
+            Err(error) => part.outcome = Outcome::Failed(error_code(error)),
+        }
+        self.go_on_fetching(id, step);
+    }
+
+    /// Goes on with a fetch when nothing is being looked for.
+    fn go_on_fetching(&mut self, id: RequestId, step: &mut Step<'_>) {
+        let Some(Pending::Fetch(fetch)) = self.pending.get(&id) else { return };
+        if fetch.locating > 0 {
+            return;
+        }
+        match fetch.stage {
+            Stage::Gathering if self.has_enough(fetch) => {
+                self.unwatch(id);
+                self.clear_timer(Timer::Fetch(id));
+                self.prepare_from(id, 0, step);
+            }
+            Stage::Gathering => self.watch(id),
+            Stage::Preparing(index) => self.prepare_from(id, index, step),
+        }
+    }
+
+    fn has_enough(&self, fetch: &PendingFetch) -> bool {
+        if fetch.is_due || fetch.parts.is_empty() {
+            return true;
+        }
+        let mut bytes = 0_u64;
+        for part in &fetch.parts {
+            match part.outcome {
+                Outcome::Failed(_) | Outcome::Diverging { .. } => return true,
+                Outcome::Nothing | Outcome::Records(_) => {
+                    let most = u32::try_from(part.terms.bytes_max).unwrap_or_default();
+                    bytes += u64::from(self.available(part).min(most));
+                }
+            }
+        }
+        bytes >= u64::from(fetch.min_bytes)
+    }
+
+    fn available(&self, part: &Part) -> u32 {
+        let bytes = || {
+            let partition = self.partition(part.slot?)?;
+            let limit = partition.high_watermark();
+            let (_, bytes) = partition.log()?.available(part.position?, limit)?;
+            Some(bytes)
+        };
+        bytes().unwrap_or_default()
+    }
+
+    fn watch(&mut self, id: RequestId) {
+        let Some(Pending::Fetch(fetch)) = self.pending.get(&id) else { return };
+        for slot in fetch.parts.iter().filter_map(|part| part.slot) {
+            self.watchers.entry(slot).or_default().insert(id);
+        }
+    }
+
+    fn unwatch(&mut self, id: RequestId) {
+        let Some(Pending::Fetch(fetch)) = self.pending.get(&id) else { return };
+        for slot in fetch.parts.iter().filter_map(|part| part.slot) {
+            if let Some(watchers) = self.watchers.get_mut(&slot)
+                && watchers.remove(&id)
+                && watchers.is_empty()
+            {
+                self.watchers.remove(&slot);
+            }
+        }
+    }
+
+    /// There is more to read in a partition, or something is wrong with it.
+    pub(crate) fn wake_watchers(&mut self, slot: u32, step: &mut Step<'_>) {
+        let Some(watchers) = self.watchers.get(&slot) else { return };
+        for id in watchers.iter().copied().collect::<Vec<_>>() {
+            let Some(Pending::Fetch(mut fetch)) = self.pending.remove(&id) else { continue };
+            if self.partition(slot).is_none_or(|partition| partition.log().is_none()) {
+                for part in fetch.parts.iter_mut().filter(|part| part.slot == Some(slot)) {
+                    part.outcome = Outcome::Failed(match self.partition(slot) {
+                        Some(_) => ErrorCode::KafkaStorageError,
+                        None => ErrorCode::UnknownTopicOrPartition,
+                    });
+                }
+            }
+            self.locate_parts(id, &mut fetch, Some(slot), step);
+            self.pending.insert(id, Pending::Fetch(fetch));
+            self.go_on_fetching(id, step);
+        }
+    }
+
+    /// A fetch has waited long enough.
+    pub(crate) fn fetch_is_due(&mut self, id: RequestId, step: &mut Step<'_>) {
+        if let Some(Pending::Fetch(fetch)) = self.pending.get_mut(&id) {
+            fetch.is_due = true;
+            self.go_on_fetching(id, step);
+        }
+    }
+
+    /// Asks for the records of the next part that has any, from the one at `index` on.
+    fn prepare_from(&mut self, id: RequestId, index: usize, step: &mut Step<'_>) {
+        let Some(Pending::Fetch(fetch)) = self.pending.get_mut(&id) else { return };
+        let nothing_yet = !fetch.parts[..index.min(fetch.parts.len())]
+            .iter()
+            .any(|part| matches!(part.outcome, Outcome::Records(_)));
+        let bytes_left = fetch.bytes_left;
+        let ready = fetch.parts.iter().enumerate().skip(index).find_map(|(index, part)| {
+            let wants = matches!(part.outcome, Outcome::Nothing) && (nothing_yet || bytes_left > 0);
+            let position = part.position.filter(|_| wants)?;
+            let limit = self.partitions.get(part.slot? as usize)?.as_ref()?.high_watermark();
+            (position.offset < limit.offset).then_some((index, position))
+        });
+        let Some((index, from)) = ready else { return self.answer_fetch(id, step) };
+        fetch.stage = Stage::Preparing(index);
+        let part = &fetch.parts[index];
+        let bytes_max = u32::try_from(part.terms.bytes_max).unwrap_or_default().min(bytes_left);
+        let Some(slot) = part.slot else { return };
+        let seen = self.seen(slot);
+        let asker = Asker::Request { request: id, index };
+        self.with_partition(slot, step, |partition, context| {
+            let limit = partition.high_watermark();
+            let wanted = Wanted { from, limit, bytes_max, at_least_one: nothing_yet };
+            partition.prepare(asker, wanted, context);
+        });
+        if let (Some(Pending::Fetch(fetch)), Some(seen)) = (self.pending.get_mut(&id), seen) {
+            fetch.parts[index].seen = seen;
+        }
+    }
+
+    pub(super) fn fetch_prepared(
+        &mut self,
+        id: RequestId,
+        index: usize,
+        result: Result<FileRange, ReadError>,
+        step: &mut Step<'_>,
+    ) {
+        let Some(Pending::Fetch(mut fetch)) = self.pending.remove(&id) else { return };
+        let mut next = index + 1;
+        let part = &mut fetch.parts[index];
+        match result {
+            Ok(range) if range.length > 0 => {
+                let length = u32::try_from(range.length).unwrap_or(u32::MAX);
+                fetch.bytes_left = fetch.bytes_left.saturating_sub(length);
+                part.outcome = Outcome::Records(range);
+                if let Some(slot) = part.slot {
+                    self.note_sent(slot, range);
+                }
+            }
+            Ok(_) => {}
+            Err(ReadError::Moved) => {
+                // The segment was deleted or replaced: look again, unless the offset is gone with it.
+                next = index;
+                part.position = None;
+                let slot = part.slot;
+                if let Some(partition) = slot.and_then(|slot| self.partition(slot)) {
+                    part.outcome = judge(partition, &part.terms);
+                }
+                self.locate_parts(id, &mut fetch, slot, step);
+            }
+            Err(error @ (ReadError::Damaged | ReadError::Storage)) => {
+                part.outcome = Outcome::Failed(error_code(error));
+            }
+        }
+        fetch.stage = Stage::Preparing(next);
+        self.pending.insert(id, Pending::Fetch(fetch));
+        self.go_on_fetching(id, step);
+    }
+
+    /// Takes note of where the reader will go on, if it was given all that there is.
+    fn note_sent(&mut self, slot: u32, range: FileRange) {
+        let Some(Some(partition)) = self.partitions.get_mut(slot as usize) else { return };
+        partition.note_sent(range.length);
+        let end = partition.high_watermark();
+        let is_active = partition
+            .log()
+            .and_then(|log| log.segment(end.segment))
+            .is_some_and(|segment| segment.file == range.file);
+        if is_active && range.position + range.length == u64::from(end.byte) {
+            partition.note_served(end);
+        }
+    }
+
+    fn answer_fetch(&mut self, id: RequestId, step: &mut Step<'_>) {
+        let Some(Pending::Fetch(fetch)) = self.pending.remove(&id) else { return };
+        self.clear_timer(Timer::Fetch(id));
+        let session_id = fetch.kind.id();
+        let incremental = matches!(fetch.kind, SessionKind::Incremental { .. });
+        let mut responses: Vec<FetchableTopicResponse> = Vec::new();
+        for mut part in fetch.parts {
+            if let (Outcome::Nothing, Some(seen)) =
+                (part.outcome, part.slot.and_then(|slot| self.seen(slot)))
+            {
+                part.seen = seen;
+            }
+            let told = LastTold {
+                high_watermark: Some(part.seen.high_watermark),
+                log_start_offset: Some(part.seen.start_offset),
+            };
+            let is_plain = matches!(part.outcome, Outcome::Nothing);
+            if incremental && is_plain && told == part.told {
+                continue;
+            }
+            if session_id != 0 {
+                let brought_records = matches!(part.outcome, Outcome::Records(_));
+                let failed = matches!(part.outcome, Outcome::Failed(_));
+                // After an error the partition is told of again, whatever its state.
+                let told = if failed { LastTold::default() } else { told };
+                self.fetch_sessions.note(session_id, &part.key, told, brought_records);
+            }
+            let data = partition_data(&part, fetch.read_committed);
+            let topic = match part.key.topic {
+                FetchTopic::Name(topic) => FetchableTopicResponse { topic, ..Default::default() },
+                FetchTopic::Id(TopicId(topic_id)) => {
+                    FetchableTopicResponse { topic_id, ..Default::default() }
+                }
+            };
+            match responses.last_mut() {
+                Some(last) if last.topic == topic.topic && last.topic_id == topic.topic_id => {
+                    last.partitions.push(data);
+                }
+                Some(_) | None => {
+                    responses.push(FetchableTopicResponse { partitions: [data].into(), ..topic });
+                }
+            }
+        }
+        self.answer(id, FetchResponse { session_id, responses, ..Default::default() }, step);
+    }
+
+    /// The client has gone.
+    pub(super) fn forget_fetch(&mut self, id: RequestId, fetch: &PendingFetch) {
+        self.clear_timer(Timer::Fetch(id));
+        for slot in fetch.parts.iter().filter_map(|part| part.slot) {
+            if let Some(watchers) = self.watchers.get_mut(&slot) {
+                watchers.remove(&id);
+            }
+        }
+    }
+}
+
+fn session_request(request: FetchRequest, version: i16) -> SessionRequest {
+    let by_id = version >= 13;
+    let name_topic = |name, id| {
+        if by_id { FetchTopic::Id(TopicId(id)) } else { FetchTopic::Name(name) }
+    };
+    let mut wanted = Vec::new();
+    for topic in request.topics {
+        let name = name_topic(topic.topic, topic.topic_id);
+        for partition in topic.partitions {
+            let terms = FetchTerms {
+                fetch_offset: partition.fetch_offset,
+                bytes_max: partition.partition_max_bytes,
+                current_leader_epoch: partition.current_leader_epoch,
+                last_fetched_epoch: partition.last_fetched_epoch,
+            };
+            wanted.push((FetchKey { topic: name.clone(), partition: partition.partition }, terms));
+        }
+    }
+    let mut forgotten = Vec::new();
+    for topic in request.forgotten_topics_data {
+        let name = name_topic(topic.topic, topic.topic_id);
+        let keys = topic.partitions.into_iter();
+        forgotten.extend(keys.map(|partition| FetchKey { topic: name.clone(), partition }));
+    }
+    // Before sessions there were only fetches that stand for themselves.
+    let epoch = if version < 7 { -1 } else { request.session_epoch };
+    SessionRequest { id: request.session_id, epoch, wanted, forgotten, by_id }
+}
+
+/// Whether a partition can be read as asked.
+fn judge(partition: &Partition, terms: &FetchTerms) -> Outcome {
+    let Some(log) = partition.log() else {
+        return Outcome::Failed(if partition.is_opening() {
+            ErrorCode::NotLeaderOrFollower
+        } else {
+            ErrorCode::KafkaStorageError
+        });
+    };
+    if let Err(error) = check_epoch(terms.current_leader_epoch, partition.leader_epoch()) {
+        return Outcome::Failed(error);
+    }
+    let offset = Offset(terms.fetch_offset);
+    if terms.last_fetched_epoch >= 0 {
+        let fetched = LeaderEpoch(terms.last_fetched_epoch);
+        match log.epochs().end_offset_for(fetched, log.end_offset()) {
+            None => return Outcome::Failed(ErrorCode::OffsetOutOfRange),
+            Some((epoch, end_offset)) if epoch < fetched || end_offset < offset => {
+                return Outcome::Diverging { epoch, end_offset };
+            }
+            Some(_) => {}
+        }
+    }
+    if offset < log.start_offset() || offset > log.end_offset() {
+        return Outcome::Failed(ErrorCode::OffsetOutOfRange);
+    }
+    Outcome::Nothing
+}
+
+/// Compares the leader epoch that a client knows, if it knows one, with the current one (KIP-320).
+pub(crate) fn check_epoch(known: i32, current: LeaderEpoch) -> Result<(), ErrorCode> {
+    if known < 0 || known == current.0 {
+        Ok(())
+    } else if known < current.0 {
+        Err(ErrorCode::FencedLeaderEpoch)
+    } else {
+        Err(ErrorCode::UnknownLeaderEpoch)
+    }
+}
+
+pub(crate) const fn error_code(error: ReadError) -> ErrorCode {
+    match error {
+        ReadError::Damaged => ErrorCode::CorruptMessage,
+        ReadError::Moved => ErrorCode::OffsetOutOfRange,
+        ReadError::Storage => ErrorCode::KafkaStorageError,
+    }
+}
+
+fn partition_data(part: &Part, read_committed: bool) -> PartitionData {
+    let data = PartitionData {
+        partition_index: part.key.partition,
+        high_watermark: part.seen.high_watermark.0,
+        last_stable_offset: part.seen.high_watermark.0,
+        log_start_offset: part.seen.start_offset.0,
+        aborted_transactions: read_committed.then(Vec::new),
+        records: Some(RecordData::default()),
+        ..Default::default()
+    };
+    match part.outcome {
+        Outcome::Nothing => data,
+        Outcome::Records(range) => {
+            PartitionData { records: Some(RecordData::Range(range)), ..data }
+        }
+        Outcome::Diverging { epoch, end_offset } => PartitionData {
+            diverging_epoch: EpochEndOffset { epoch: epoch.0, end_offset: end_offset.0 },
+            ..data
+        },
+        Outcome::Failed(error) => PartitionData {
+            error_code: error.code(),
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            aborted_transactions: None,
+            ..data
+        },
+    }
+}

@@ -1,0 +1,184 @@
+//! Finding the batch of an offset.
+
+use super::{
+    Log, LogPosition, Segment,
+    index::{Floor, IndexSearch, OffsetEntry, SearchStep},
+};
+use crate::{
+    disk::{Disk, DiskOp, IoId},
+    records::{BATCH_HEADER_BYTES, BatchHeader},
+    types::Offset,
+};
+
+/// How much is read at once to go from batch to batch.
+const SCAN_BYTES: u32 = 8 << 10;
+
+/// A search that is under way.
+#[derive(Debug, Clone)]
+pub struct Locate {
+    offset: Offset,
+    segment: Offset,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone)]
+enum Stage {
+    Index(IndexSearch<OffsetEntry>),
+    /// Going from batch to batch, from the one that begins at this byte.
+    Scan {
+        byte: u32,
+    },
+}
+
+/// How a search goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocateStep {
+    /// A read is under way.
+    Reading(IoId),
+    /// The batch that holds the offset, or the first one after it, begins here.
+    Found(LogPosition),
+    /// The segment is damaged here.
+    Damaged,
+    /// The segment was deleted or replaced meanwhile: search again.
+    Moved,
+}
+
+impl Log {
+    /// Where `offset` is, if that is known without a look at the disk.
+    fn known_position(&self, offset: Offset) -> Option<LogPosition> {
+        let ends = [Some(self.written), Some(self.durable)];
+        ends.iter()
+            .chain(&self.served_to)
+            .flatten()
+            .find(|position| position.offset == offset)
+            .copied()
+    }
+
+    /// Finds the batch that holds `offset`, which must not lie below the log's start or above its end.
+    pub fn locate(&self, offset: Offset, disk: &mut Disk<'_>) -> (Option<Locate>, LocateStep) {
+        if let Some(position) = self.known_position(offset) {
+            return (None, LocateStep::Found(position));
+        }
+        let Some(index) = self.segment_index(offset) else {
+            // Compaction or deletion may have left the first segment with a greater base offset than the log's start.
+            let first = self
+                .segments
+                .first()
+                .map_or(self.end, |segment| LogPosition::segment_start(segment.base_offset));
+            return (None, LocateStep::Found(first));
+        };
+        let segment = &self.segments[index];
+        if segment.base_offset == offset && segment.size_bytes > 0 {
+            return (None, LocateStep::Found(LogPosition::segment_start(offset)));
+        }
+        let mut search =
+            Locate { offset, segment: segment.base_offset, stage: Stage::Scan { byte: 0 } };
+        let step = match segment.offset_index.floor(segment.delta(offset)) {
+            Floor::Found(entry) => search.scan_from(entry, self, segment, disk),
+            Floor::OnDisk(index) => {
+                let io = index.read(disk);
+                search.stage = Stage::Index(index);
+                LocateStep::Reading(io)
+            }
+        };
+        (Some(search), step)
+    }
+}
+
+impl Locate {
+    /// The segment that is being read.
+    pub const fn segment(&self) -> Offset {
+        self.segment
+    }
+
+    /// Goes on with what was read.
+    pub fn step(&mut self, log: &Log, bytes: &[u8], disk: &mut Disk<'_>) -> LocateStep {
+        let Some(segment) = log.segment(self.segment) else { return LocateStep::Moved };
+        match &mut self.stage {
+            Stage::Index(search) => match search.step(bytes, disk) {
+                SearchStep::Reading(io) => LocateStep::Reading(io),
+                SearchStep::Found(entry) => self.scan_from(entry, log, segment, disk),
+                // An index can be done without.
+                SearchStep::Damaged => self.scan_from(None, log, segment, disk),
+            },
+            &mut Stage::Scan { byte } => self.scan(byte, log, segment, bytes, disk),
+        }
+    }
+
+    fn scan_from(
+        &mut self,
+        entry: Option<OffsetEntry>,
+        log: &Log,
+        segment: &Segment,
+        disk: &mut Disk<'_>,
+    ) -> LocateStep {
+        let byte = entry.map_or(0, |entry| entry.byte);
+        if entry
+            .is_some_and(|entry| segment.base_offset + i64::from(entry.offset_delta) == self.offset)
+        {
+            return self.found(byte);
+        }
+        self.read_at(byte, log, segment, disk)
+    }
+
+    fn read_at(
+        &mut self,
+        byte: u32,
+        log: &Log,
+        segment: &Segment,
+        disk: &mut Disk<'_>,
+    ) -> LocateStep {
+        if byte >= segment.size_bytes {
+            // Compaction may leave a gap at the end of a segment.
+            return log.segment_after(segment.base_offset).map_or(LocateStep::Damaged, |next| {
+                LocateStep::Found(LogPosition {
+                    offset: self.offset,
+                    ..LogPosition::segment_start(next.base_offset)
+                })
+            });
+        }
+        self.stage = Stage::Scan { byte };
+        let length = SCAN_BYTES.min(segment.size_bytes - byte);
+        LocateStep::Reading(disk.submit(DiskOp::Read {
+            file: segment.file,
+            position: u64::from(byte),
+            length,
+        }))
+    }
+
+    fn scan(
+        &mut self,
+        start: u32,
+        log: &Log,
+        segment: &Segment,
+        bytes: &[u8],
+        disk: &mut Disk<'_>,
+    ) -> LocateStep {
+        let mut byte = start;
+        loop {
+            let Some(rest) = bytes.get((byte - start) as usize..) else { break };
+            if rest.len() < BATCH_HEADER_BYTES {
+                break;
+            }
+            let Ok(header) = BatchHeader::parse(rest) else { return LocateStep::Damaged };
+            if header.last_offset() >= self.offset {
+                return self.found(byte);
+            }
+            let Some(next) =
+                u32::try_from(header.size_bytes).ok().and_then(|size| byte.checked_add(size))
+            else {
+                return LocateStep::Damaged;
+            };
+            byte = next;
+        }
+        // A read that brought not even one header means that the file is shorter than it should be.
+        if byte == start && segment.size_bytes > byte {
+            return LocateStep::Damaged;
+        }
+        self.read_at(byte, log, segment, disk)
+    }
+
+    const fn found(&self, byte: u32) -> LocateStep {
+        LocateStep::Found(LogPosition { offset: self.offset, segment: self.segment, byte })
+    }
+}

@@ -1,0 +1,426 @@
+//! Opening a log after a restart.
+//!
+//! After a clean stop everything is as the last snapshot says. Otherwise recovery begins at the recovery point, below which
+//! all is on disk: it reads every batch from there on, stops at the first that is not intact, cuts the log off there, and
+//! syncs what it found before it is served. Its time is bounded by how often the recovery point moves, not by the size of
+//! the log.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use bytes::Bytes;
+
+use super::{
+    Log, LogConfig, LogPosition, Segment,
+    append::PARTITION_METADATA,
+    index::{Entry, Index, OffsetEntry, TimeEntry},
+    scan::{Scan, ScanStep},
+    segment::{INDEX, LOG, TIME_INDEX},
+    snapshot::{self, Place, SNAPSHOT, Snapshot},
+};
+use crate::{
+    disk::{
+        DirectoryEntry, DirectoryId, Disk, DiskOp, DiskResult, FileName, FileRef, IoError, IoId,
+    },
+    types::{Offset, TopicId},
+};
+
+/// What is known of a log before it is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Whether the broker stopped in order.
+    pub clean: bool,
+    /// Where recovery begins, out of the checkpoint.
+    pub recovery_point: Option<Offset>,
+    /// Where the log begins, out of the checkpoint; later than its first segment if records were deleted.
+    pub start_offset: Option<Offset>,
+}
+
+/// A log that is being opened.
+#[derive(Debug)]
+pub struct Opening {
+    log: Log,
+    known: Known,
+    waiting: BTreeMap<u64, Awaited>,
+    /// The sizes of the segments' files, by base offset.
+    sizes: BTreeMap<Offset, Sizes>,
+    /// The offsets of the snapshots that may serve, ascending; the last is tried first.
+    snapshots: Vec<Offset>,
+    all_snapshots: Vec<Offset>,
+    snapshot: Option<(Offset, Snapshot)>,
+    owner: Option<TopicId>,
+    scan: Option<Scan>,
+    /// Segments without indexes.
+    unindexed: Vec<Offset>,
+    recovered: bool,
+    /// Files that have to be synced before the log is served.
+    touched: Vec<FileRef>,
+    finishing: bool,
+    report: Recovered,
+}
+
+/// What recovery did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// How many bytes were read and verified.
+    pub scanned_bytes: u64,
+    /// How many bytes were cut off.
+    pub truncated_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Sizes {
+    log: u32,
+    index: Option<u32>,
+    time_index: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Listing,
+    Metadata,
+    Snapshot(Offset),
+    LastOffsetEntry(Offset),
+    LastTimeEntry(Offset),
+    Scanned,
+    /// Nothing but that it ends well.
+    Done,
+}
+
+/// How opening goes on.
+#[derive(Debug)]
+pub enum OpenStep {
+    /// Operations are under way.
+    Waiting,
+    /// The log is open.
+    Open(alloc::boxed::Box<Log>, Recovered),
+    /// The directory is that of a topic of the same name that was deleted.
+    Foreign(TopicId),
+    /// The disk failed.
+    Failed(IoError),
+}
+
+impl Opening {
+    /// Begins to open the log in `directory`.
+    pub fn begin(
+        directory: DirectoryId,
+        topic: TopicId,
+        config: LogConfig,
+        known: Known,
+        disk: &mut Disk<'_>,
+    ) -> Self {
+        let mut opening = Self {
+            log: Log::new(directory, topic, config),
+            known,
+            waiting: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            snapshots: Vec::new(),
+            all_snapshots: Vec::new(),
+            snapshot: None,
+            owner: None,
+            scan: None,
+            unindexed: Vec::new(),
+            recovered: false,
+            touched: Vec::new(),
+            finishing: false,
+            report: Recovered::default(),
+        };
+        let io = disk.submit(DiskOp::List(directory));
+        opening.wait(io, Awaited::Listing);
+        opening
+    }
+
+    fn wait(&mut self, io: IoId, awaited: Awaited) {
+        self.waiting.insert(io.number, awaited);
+    }
+
+    fn file(&self, name: FileName) -> FileRef {
+        FileRef { directory: self.log.directory, name }
+    }
+
+    /// Takes the end of an operation.
+    pub fn step(&mut self, io: IoId, result: DiskResult, disk: &mut Disk<'_>) -> OpenStep {
+        let Some(awaited) = self.waiting.remove(&io.number) else { return OpenStep::Waiting };
+        let result = match (awaited, result) {
+            (Awaited::Listing, DiskResult::Failed(IoError::NotFound)) => return self.open(),
+            (Awaited::Metadata | Awaited::Snapshot(_), DiskResult::Failed(IoError::NotFound)) => {
+                DiskResult::Bytes(Bytes::new())
+            }
+            (_, DiskResult::Failed(error)) => return OpenStep::Failed(error),
+            (_, result @ (DiskResult::Done | DiskResult::Bytes(_) | DiskResult::Entries(_))) => {
+                result
+            }
+        };
+        match result {
+            DiskResult::Entries(entries) => self.take_listing(&entries, disk),
+            DiskResult::Bytes(bytes) => self.take_bytes(awaited, &bytes, disk),
+            DiskResult::Done | DiskResult::Failed(_) => {}
+        }
+        if !self.waiting.is_empty() {
+            return OpenStep::Waiting;
+        }
+        self.go_on(disk)
+    }
+
+    /// Everything asked for has come: what is next?
+    fn go_on(&mut self, disk: &mut Disk<'_>) -> OpenStep {
+        if let Some(owner) = self.owner
+            && owner != self.log.topic
+        {
+            return OpenStep::Foreign(owner);
+        }
+        while self.waiting.is_empty() {
+            if self.finishing || self.log.segments.is_empty() {
+                return self.open();
+            }
+            if self.snapshot.is_none()
+                && let Some(offset) = self.snapshots.pop()
+            {
+                let file = self.file(FileName::segment(offset, SNAPSHOT));
+                let io =
+                    disk.submit(DiskOp::Read { file, position: 0, length: SNAPSHOT_BYTES_MAX });
+                self.wait(io, Awaited::Snapshot(offset));
+            } else if let Some(base) = self.unindexed.pop() {
+                let scan = Scan::reindex(base, &mut self.log, disk);
+                self.take_scan(scan, disk);
+            } else if !self.recovered {
+                self.recovered = true;
+                self.recover(disk);
+            } else {
+                self.finish(disk);
+            }
+        }
+        OpenStep::Waiting
+    }
+
+    fn take_scan(&mut self, (scan, step): (Scan, ScanStep), disk: &mut Disk<'_>) {
+        match step {
+            ScanStep::Reading(io) => {
+                self.scan = Some(scan);
+                self.wait(io, Awaited::Scanned);
+            }
+            ScanStep::End(end) => {
+                self.report.scanned_bytes += end.scanned_bytes;
+                self.report.truncated_bytes += end.truncated_bytes;
+                self.touched.extend(end.touched);
+                for file in end.removed {
+                    let io = disk.submit(DiskOp::Remove(file));
+                    self.wait(io, Awaited::Done);
+                }
+                for io in end.operations {
+                    self.wait(io, Awaited::Done);
+                }
+            }
+        }
+    }
+
+    fn take_bytes(&mut self, awaited: Awaited, bytes: &Bytes, disk: &mut Disk<'_>) {
+        match awaited {
+            Awaited::Metadata => self.owner = parse_owner(bytes),
+            Awaited::Snapshot(offset) => {
+                self.snapshot = snapshot::decode(bytes).map(|snapshot| (offset, snapshot));
+            }
+            Awaited::LastOffsetEntry(base) => {
+                if let Some(segment) = self.log.segment_mut(base) {
+                    let index = &segment.offset_index;
+                    segment.offset_index =
+                        Index::existing(index.file(), index.len(), OffsetEntry::read(bytes));
+                }
+            }
+            Awaited::LastTimeEntry(base) => {
+                if let Some(segment) = self.log.segment_mut(base) {
+                    let index = &segment.time_index;
+                    segment.max_timestamp = TimeEntry::read(bytes);
+                    segment.time_index =
+                        Index::existing(index.file(), index.len(), segment.max_timestamp);
+                }
+            }
+            Awaited::Scanned => {
+                let mut scan = self.scan.take().expect("a scan is under way");
+                let step = scan.step(&mut self.log, bytes, disk);
+                self.take_scan((scan, step), disk);
+            }
+            Awaited::Listing | Awaited::Done => {}
+        }
+    }
+
+    /// Makes segments out of the directory's files, and asks for what is to be known of each.
+    fn take_listing(&mut self, entries: &[DirectoryEntry], disk: &mut Disk<'_>) {
+        let mut modified = BTreeMap::new();
+        for entry in entries {
+            let Some((offset, extension)) = parse_name(&entry.name) else { continue };
+            let length = u32::try_from(entry.length).unwrap_or(u32::MAX);
+            match extension {
+                LOG => {
+                    self.sizes.entry(offset).or_default().log = length;
+                    modified.insert(offset, entry.modified);
+                }
+                INDEX => self.sizes.entry(offset).or_default().index = Some(length),
+                TIME_INDEX => self.sizes.entry(offset).or_default().time_index = Some(length),
+                SNAPSHOT => self.snapshots.push(offset),
+                _ => {}
+            }
+        }
+        self.sizes.retain(|offset, _| modified.contains_key(offset));
+        for (&base, &sizes) in &self.sizes {
+            let mut segment = Segment::new(self.log.directory, base, modified[&base]);
+            segment.size_bytes = sizes.log;
+            if let (Some(index), Some(time_index)) = (sizes.index, sizes.time_index) {
+                let file = segment.offset_index.file();
+                segment.offset_index = Index::existing(file, index / OffsetEntry::BYTES, None);
+                let file = segment.time_index.file();
+                segment.time_index = Index::existing(file, time_index / TimeEntry::BYTES, None);
+            }
+            self.log.segments.push(segment);
+        }
+        let Some(first) = self.log.segments.first() else { return };
+        self.log.start_offset = first.base_offset.max(self.known.start_offset.unwrap_or_default());
+        self.snapshots.sort_unstable();
+        self.all_snapshots.clone_from(&self.snapshots);
+        let limit = self.known.recovery_point.unwrap_or_default();
+        self.snapshots.retain(|&offset| offset <= limit);
+        let file = self.file(FileName::Fixed(PARTITION_METADATA));
+        let io = disk.submit(DiskOp::Read { file, position: 0, length: METADATA_BYTES_MAX });
+        self.wait(io, Awaited::Metadata);
+        self.remove_leftovers(entries, disk);
+        self.read_last_entries(disk);
+    }
+
+    /// Files that a crash left behind half made.
+    fn remove_leftovers(&mut self, entries: &[DirectoryEntry], disk: &mut Disk<'_>) {
+        for entry in entries {
+            let Some((offset, extension)) = parse_name(&entry.name) else { continue };
+            let Some(&leftover) = LEFTOVERS.iter().find(|&&known| known == extension) else {
+                continue;
+            };
+            let file = self.file(FileName::segment(offset, leftover));
+            let io = disk.submit(DiskOp::Remove(file));
+            self.wait(io, Awaited::Done);
+        }
+    }
+
+    fn read_last_entries(&mut self, disk: &mut Disk<'_>) {
+        let active = self.log.segments.last().map(|segment| segment.base_offset);
+        let mut reads = Vec::new();
+        for segment in &self.log.segments {
+            let base = segment.base_offset;
+            let sizes = self.sizes[&base];
+            if sizes.index.is_none() || sizes.time_index.is_none() {
+                self.unindexed.push(base);
+                continue;
+            }
+            let entries = segment.time_index.len();
+            if entries > 0 {
+                reads.push((
+                    Awaited::LastTimeEntry(base),
+                    segment.time_index.file(),
+                    (entries - 1) * TimeEntry::BYTES,
+                    TimeEntry::BYTES,
+                ));
+            }
+            let entries = segment.offset_index.len();
+            if entries > 0 && Some(base) == active {
+                reads.push((
+                    Awaited::LastOffsetEntry(base),
+                    segment.offset_index.file(),
+                    (entries - 1) * OffsetEntry::BYTES,
+                    OffsetEntry::BYTES,
+                ));
+            }
+        }
+        for (awaited, file, position, length) in reads {
+            let io = disk.submit(DiskOp::Read { file, position: u64::from(position), length });
+            self.wait(io, awaited);
+        }
+    }
+
+    /// Finds the end of the log: where the snapshot says after a clean stop, by a scan otherwise.
+    fn recover(&mut self, disk: &mut Disk<'_>) {
+        let place = self.snapshot.as_ref().and_then(|(_, snapshot)| snapshot.place);
+        if let Some((_, snapshot)) = &self.snapshot {
+            self.log.producers = snapshot.producers.clone();
+            self.log.epochs = snapshot.epochs.clone();
+        }
+        if let (true, Some(place), Some(last)) = (self.known.clean, place, self.log.segments.last())
+            && Some(place.position.offset) == self.known.recovery_point
+            && place.position.segment == last.base_offset
+            && place.position.byte == last.size_bytes
+        {
+            self.log.end = place.position;
+            return;
+        }
+        let (from, entries) = match place.filter(|place| self.is_plausible(*place)) {
+            Some(place) => (place.position, (place.offset_entries, place.time_entries)),
+            None => {
+                // From the beginning of the segment of the snapshot, or of the first one: batches that the snapshot covers
+                // are noted twice, which changes nothing.
+                let offset = self.snapshot.as_ref().map(|(offset, _)| *offset);
+                let index = offset.and_then(|offset| self.log.segment_index(offset)).unwrap_or(0);
+                let base = self.log.segments[index].base_offset;
+                (LogPosition::segment_start(base), (0, 0))
+            }
+        };
+        let scan = Scan::recover(&mut self.log, from, entries, disk);
+        self.take_scan(scan, disk);
+    }
+
+    /// Whether a snapshot's place can be where it says.
+    fn is_plausible(&self, place: Place) -> bool {
+        self.log.segment(place.position.segment).is_some_and(|segment| {
+            place.position.byte <= segment.size_bytes
+                && place.offset_entries <= segment.offset_index.len()
+                && place.time_entries <= segment.time_index.len()
+        })
+    }
+
+    /// What was found becomes durable before it is served: it may be in the operating system's cache only, and a reader
+    /// would see what the next power failure takes.
+    fn finish(&mut self, disk: &mut Disk<'_>) {
+        self.finishing = true;
+        if self.report == Recovered::default() {
+            return;
+        }
+        let files = core::mem::take(&mut self.touched);
+        let directories = [self.log.directory, DirectoryId::DATA].into();
+        let io = disk.submit(DiskOp::Sync { files, directories });
+        self.wait(io, Awaited::Done);
+    }
+
+    fn open(&mut self) -> OpenStep {
+        let placeholder = Log::new(self.log.directory, self.log.topic, self.log.config);
+        let mut log = core::mem::replace(&mut self.log, placeholder);
+        log.written = log.end;
+        log.durable = log.end;
+        log.start_offset = log.start_offset.min(log.end.offset);
+        log.recovery_point = self.known.recovery_point.unwrap_or_default().min(log.end.offset);
+        log.snapshots = core::mem::take(&mut self.all_snapshots);
+        log.check_thoroughly();
+        OpenStep::Open(log.into(), self.report)
+    }
+}
+
+/// Far more than a snapshot takes.
+const SNAPSHOT_BYTES_MAX: u32 = 256 << 20;
+const METADATA_BYTES_MAX: u32 = 4 << 10;
+
+/// The extensions of files that are being made and have not taken their place.
+pub(super) const LEFTOVERS: [&str; 3] = [
+    super::cleaner::CLEANED_LOG,
+    super::cleaner::CLEANED_INDEX,
+    super::cleaner::CLEANED_TIME_INDEX,
+];
+
+/// The offset and the extension of a file of a segment.
+fn parse_name(name: &str) -> Option<(Offset, &str)> {
+    let (number, extension) = name.split_once('.')?;
+    if number.len() != 20 {
+        return None;
+    }
+    number.parse().ok().map(|offset| (Offset(offset), extension))
+}
+
+/// The topic that `partition.metadata` names.
+fn parse_owner(bytes: &[u8]) -> Option<TopicId> {
+    let text = core::str::from_utf8(bytes).ok()?;
+    let id = text.lines().find_map(|line| line.strip_prefix("topic_id: "))?;
+    id.trim().parse().ok().map(TopicId)
+}

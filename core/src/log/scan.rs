@@ -1,0 +1,290 @@
+//! Reading a log batch by batch: to recover what a crash left, or to make lost indexes anew.
+
+use alloc::vec::Vec;
+
+use super::{
+    Log, LogPosition,
+    index::{Entry, Index},
+};
+use crate::{
+    disk::{Disk, DiskOp, FileRef, IoId},
+    records::batch::{self, BatchError, BatchHeader},
+    types::Offset,
+};
+
+/// How much is read at once.
+const CHUNK_BYTES: u32 = 1 << 20;
+
+/// A scan that is under way.
+#[derive(Debug)]
+pub(super) struct Scan {
+    purpose: Purpose,
+    segment: Offset,
+    /// Where the segment's file ends.
+    file_bytes: u32,
+    /// The next batch begins at this byte, with this offset or a later one.
+    byte: u32,
+    offset: Offset,
+    /// How many bytes are being read.
+    asked: u32,
+    end: ScanEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Find the end of the log. What is not intact is cut off, with everything after it.
+    Recover,
+    /// Make the indexes of one segment anew, and find whether it holds what later ones hold as well.
+    Reindex,
+}
+
+/// What a scan leaves to be done.
+#[derive(Debug, Default)]
+pub(super) struct ScanEnd {
+    /// How many bytes were read and verified.
+    pub(super) scanned_bytes: u64,
+    /// How many bytes were cut off.
+    pub(super) truncated_bytes: u64,
+    /// Operations that have to end.
+    pub(super) operations: Vec<IoId>,
+    /// Files to be synced after that.
+    pub(super) touched: Vec<FileRef>,
+    /// Files of no use any more.
+    pub(super) removed: Vec<FileRef>,
+}
+
+/// How a scan goes on.
+#[derive(Debug)]
+pub(super) enum ScanStep {
+    Reading(IoId),
+    End(ScanEnd),
+}
+
+impl Scan {
+    fn new(purpose: Purpose, from: LogPosition) -> Self {
+        Self {
+            purpose,
+            segment: from.segment,
+            file_bytes: 0,
+            byte: from.byte,
+            offset: from.offset,
+            asked: 0,
+            end: ScanEnd::default(),
+        }
+    }
+
+    /// Makes the indexes of a segment that has none.
+    pub(super) fn reindex(segment: Offset, log: &mut Log, disk: &mut Disk<'_>) -> (Self, ScanStep) {
+        let mut scan = Self::new(Purpose::Reindex, LogPosition::segment_start(segment));
+        let step = scan.enter(log, disk);
+        (scan, step)
+    }
+
+    /// Finds the end of the log, which is at `from` or later; the segment's indexes have so many entries below that.
+    pub(super) fn recover(
+        log: &mut Log,
+        from: LogPosition,
+        (offset_entries, time_entries): (u32, u32),
+        disk: &mut Disk<'_>,
+    ) -> (Self, ScanStep) {
+        let mut scan = Self::new(Purpose::Recover, from);
+        log.epochs.truncate_from_end(from.offset.max(log.start_offset));
+        if from.byte > 0
+            && let Some(segment) = log.segment_mut(from.segment)
+        {
+            scan.cut_index(&mut segment.offset_index, offset_entries, disk);
+            scan.cut_index(&mut segment.time_index, time_entries, disk);
+        }
+        let step = scan.enter(log, disk);
+        (scan, step)
+    }
+
+    fn cut_index<E: Entry>(&mut self, index: &mut Index<E>, entries: u32, disk: &mut Disk<'_>) {
+        let last = index.last().filter(|_| index.len() == entries);
+        self.end.operations.push(disk.submit(DiskOp::Truncate {
+            file: index.file(),
+            length: u64::from(entries) * u64::from(E::BYTES),
+        }));
+        *index = Index::existing(index.file(), entries, last);
+    }
+
+    fn enter(&mut self, log: &mut Log, disk: &mut Disk<'_>) -> ScanStep {
+        let Some(segment) = log.segment_mut(self.segment) else { return self.finish(log) };
+        self.file_bytes = segment.size_bytes;
+        segment.size_bytes = self.byte;
+        disk.submit(DiskOp::DropCache(segment.file));
+        self.end.touched.extend(segment.files());
+        if self.byte == 0 {
+            segment.offset_index = Index::empty(segment.offset_index.file());
+            segment.time_index = Index::empty(segment.time_index.file());
+            segment.max_timestamp = None;
+            for file in [segment.offset_index.file(), segment.time_index.file()] {
+                self.end.operations.push(disk.submit(DiskOp::Create(file)));
+            }
+        }
+        self.read(log, CHUNK_BYTES, disk)
+    }
+
+    fn read(&mut self, log: &mut Log, wanted: u32, disk: &mut Disk<'_>) -> ScanStep {
+        if self.byte >= self.file_bytes {
+            return self.leave(log, disk);
+        }
+        let Some(segment) = log.segment(self.segment) else { return self.finish(log) };
+        self.asked = wanted.min(self.file_bytes - self.byte);
+        ScanStep::Reading(disk.submit(DiskOp::Read {
+            file: segment.file,
+            position: u64::from(self.byte),
+            length: self.asked,
+        }))
+    }
+
+    /// Goes on with what was read.
+    pub(super) fn step(&mut self, log: &mut Log, bytes: &[u8], disk: &mut Disk<'_>) -> ScanStep {
+        let mut taken = 0;
+        let problem = loop {
+            match self.take_batch(log, &bytes[taken..], disk) {
+                Ok(size) => taken += size,
+                Err(problem) => break problem,
+            }
+        };
+        self.end.scanned_bytes += taken as u64;
+        if problem != BatchError::Incomplete {
+            return self.cut(log, disk);
+        }
+        if taken > 0 {
+            return self.read(log, CHUNK_BYTES, disk);
+        }
+        // Not one batch: either it is longer than what was read, or the file ends within it.
+        let whole = BatchHeader::parse(bytes).ok();
+        let whole = whole.and_then(|header| u32::try_from(header.size_bytes).ok());
+        match whole {
+            Some(whole) if self.asked < whole && whole <= self.file_bytes - self.byte => {
+                self.read(log, whole, disk)
+            }
+            Some(_) | None => self.cut(log, disk),
+        }
+    }
+
+    /// Takes the batch that `bytes` begin with into the log, and returns its length.
+    fn take_batch(
+        &mut self,
+        log: &mut Log,
+        bytes: &[u8],
+        disk: &mut Disk<'_>,
+    ) -> Result<usize, BatchError> {
+        let header = batch::verify(bytes)?;
+        let config = log.config;
+        let Some(segment) = log.segment_mut(self.segment) else { return Err(BatchError::Count) };
+        let size_bytes = u32::try_from(header.size_bytes).map_err(|_| BatchError::TooSmall)?;
+        // Compaction may leave a gap behind the batch before; nothing goes back.
+        let span = header.last_offset() - segment.base_offset;
+        if header.base_offset < self.offset || span > i64::from(i32::MAX) {
+            return Err(BatchError::Count);
+        }
+        let last_append = segment.last_append;
+        segment.push(&header, size_bytes, last_append, &config);
+        self.byte += size_bytes;
+        self.offset = header.next_offset();
+        if self.purpose == Purpose::Recover {
+            log.epochs.assign(header.leader_epoch, header.base_offset);
+            if let Some(producer) = header.producer
+                && !header.attributes.is_control()
+            {
+                let record_count = header.last_offset_delta + 1;
+                let last_write = header.max_timestamp.min(last_append);
+                let max_timestamp = header.max_timestamp;
+                log.producers.note(
+                    producer,
+                    header.last_offset(),
+                    record_count,
+                    max_timestamp,
+                    last_write,
+                );
+            }
+        }
+        if log.segment(self.segment).is_some_and(|segment| segment.offset_index.wants_writing()) {
+            self.write_indexes(log, disk);
+        }
+        Ok(header.size_bytes)
+    }
+
+    fn write_indexes(&mut self, log: &mut Log, disk: &mut Disk<'_>) {
+        let Some(segment) = log.segment_mut(self.segment) else { return };
+        // The log is not served before these writes have ended, so their entries need not be kept.
+        self.end.operations.extend(segment.offset_index.write(disk));
+        segment.offset_index.written();
+        self.end.operations.extend(segment.time_index.write(disk));
+        segment.time_index.written();
+    }
+
+    /// The segment has been read to its end.
+    fn leave(&mut self, log: &mut Log, disk: &mut Disk<'_>) -> ScanStep {
+        let next = log.segment_after(self.segment).map(|segment| segment.base_offset);
+        if next.is_some()
+            && let Some(segment) = log.segment_mut(self.segment)
+        {
+            segment.push_time_entry();
+        }
+        self.write_indexes(log, disk);
+        match (self.purpose, next) {
+            (Purpose::Reindex, _) => {
+                // Compaction may have put the records of later segments into this one.
+                let (from, to) = (self.segment, self.offset);
+                self.remove_segments(log, |base| base > from && base < to);
+                self.finish(log)
+            }
+            (Purpose::Recover, None) => self.finish(log),
+            (Purpose::Recover, Some(next)) if next < self.offset => self.cut(log, disk),
+            (Purpose::Recover, Some(next)) => {
+                self.segment = next;
+                self.offset = next;
+                self.byte = 0;
+                self.enter(log, disk)
+            }
+        }
+    }
+
+    fn remove_segments(&mut self, log: &mut Log, is_removed: impl Fn(Offset) -> bool) {
+        log.segments.retain(|segment| {
+            let stays = !is_removed(segment.base_offset);
+            if !stays {
+                self.end.truncated_bytes += u64::from(segment.size_bytes);
+                self.end.removed.extend(segment.files());
+            }
+            stays
+        });
+        let removed = &self.end.removed;
+        self.end.touched.retain(|file| !removed.contains(file));
+    }
+
+    /// Something is not intact: the log ends before it. A segment that is only being indexed keeps it, for it may have been
+    /// acknowledged; whoever reads it will be told.
+    fn cut(&mut self, log: &mut Log, disk: &mut Disk<'_>) -> ScanStep {
+        if self.purpose == Purpose::Reindex {
+            if let Some(segment) = log.segment_mut(self.segment) {
+                segment.size_bytes = self.file_bytes;
+            }
+            self.write_indexes(log, disk);
+            return self.finish(log);
+        }
+        let from = self.segment;
+        self.remove_segments(log, |base| base > from);
+        if self.byte < self.file_bytes
+            && let Some(segment) = log.segment(self.segment)
+        {
+            self.end.truncated_bytes += u64::from(self.file_bytes - self.byte);
+            self.end.operations.push(
+                disk.submit(DiskOp::Truncate { file: segment.file, length: u64::from(self.byte) }),
+            );
+        }
+        self.write_indexes(log, disk);
+        self.finish(log)
+    }
+
+    fn finish(&mut self, log: &mut Log) -> ScanStep {
+        if self.purpose == Purpose::Recover {
+            log.end = LogPosition { offset: self.offset, segment: self.segment, byte: self.byte };
+        }
+        ScanStep::End(core::mem::take(&mut self.end))
+    }
+}

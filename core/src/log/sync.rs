@@ -1,0 +1,85 @@
+//! Making what was written durable.
+
+use alloc::vec::Vec;
+
+use super::Log;
+use crate::{
+    disk::{DirectoryId, FileRef},
+    types::Instant,
+};
+
+/// What has to be synced for a log to be durable to where it has been written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncSet {
+    /// Files whose content is new.
+    pub files: Vec<FileRef>,
+    /// Directories whose names are new.
+    pub directories: Vec<DirectoryId>,
+}
+
+/// Which names a power failure would take.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UnsyncedNames {
+    /// Names in the partition's directory: a record in a file without a name is lost, however well it was synced.
+    pub(super) own: bool,
+    /// The name of the directory itself.
+    pub(super) parent: bool,
+    /// The content of the file that says whose the directory is.
+    pub(super) metadata: Option<FileRef>,
+}
+
+impl Log {
+    /// Whether a sync should begin: there is something to make durable, no sync is under way, and the topic's flush settings
+    /// ask for it. While files are being made it waits: a sync would not cover their names.
+    pub fn wants_sync(&self, now: Instant) -> bool {
+        if self.syncing.is_some()
+            || !self.setup.is_empty()
+            || self.written.offset == self.durable.offset
+        {
+            return false;
+        }
+        self.config.is_durable()
+            || self.unflushed_records >= self.config.flush_messages
+            || self.flush_deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// When `flush.ms` asks for a sync.
+    pub fn flush_deadline(&self) -> Option<Instant> {
+        let flush_ms = u64::try_from(self.config.flush_ms).ok()?;
+        self.unflushed_since.map(|since| since + core::time::Duration::from_millis(flush_ms))
+    }
+
+    /// Adds what a sync has to make durable to `set`, and takes note that it is under way. Only writes that have ended count:
+    /// a sync says nothing of others.
+    pub fn begin_sync(&mut self, set: &mut SyncSet) {
+        let (from, to) = (self.durable.segment, self.written.segment);
+        let dirty = self
+            .segments
+            .iter()
+            .filter(|segment| (from..=to).contains(&segment.base_offset))
+            .map(|segment| segment.file);
+        set.files.extend(dirty);
+        set.files.extend(self.unsynced_names.metadata.take());
+        if core::mem::take(&mut self.unsynced_names.own) {
+            set.directories.push(self.directory);
+        }
+        if core::mem::take(&mut self.unsynced_names.parent) {
+            set.directories.push(DirectoryId::DATA);
+        }
+        self.syncing = Some(self.written);
+        self.unflushed_records = 0;
+        self.unflushed_since = None;
+    }
+
+    /// The sync has ended well.
+    pub fn synced(&mut self) {
+        if let Some(to) = self.syncing.take() {
+            self.durable = self.durable.max(to);
+        }
+    }
+
+    /// Everything in the data folder was made durable after all writes before `to` had ended.
+    pub fn synced_to(&mut self, to: super::LogPosition) {
+        self.durable = self.durable.max(to);
+    }
+}

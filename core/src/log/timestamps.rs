@@ -1,0 +1,244 @@
+//! Finding records by time.
+
+use super::{
+    Log, Segment,
+    index::{Floor, IndexSearch, OffsetEntry, SearchStep, TimeEntry},
+};
+use crate::{
+    disk::{Disk, DiskOp, IoId},
+    records::{BATCH_HEADER_BYTES, BatchHeader, Records, batch},
+    types::{LeaderEpoch, Offset, Timestamp},
+};
+
+/// How much is read at once to go from batch to batch.
+const SCAN_BYTES: u32 = 8 << 10;
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeTarget {
+    /// The first record of this time or later.
+    AtLeast(Timestamp),
+    /// The first record of the latest time of all.
+    Latest,
+}
+
+/// A record that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedRecord {
+    /// Its time.
+    pub timestamp: Timestamp,
+    /// Where it is.
+    pub offset: Offset,
+    /// The epoch of the leader that appended it.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// A search that is under way.
+#[derive(Debug, Clone)]
+pub struct TimeSearch {
+    /// Looked for is the first record that is at least this late,
+    timestamp: Timestamp,
+    /// and not before this offset.
+    from: Offset,
+    segment: Offset,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone)]
+enum Stage {
+    TimeIndex(IndexSearch<TimeEntry>),
+    OffsetIndex(IndexSearch<OffsetEntry>),
+    Scan { byte: u32 },
+    Batch { byte: u32 },
+}
+
+/// How a search goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeStep {
+    /// A read is under way.
+    Reading(IoId),
+    /// The record, if there is one.
+    Found(Option<TimedRecord>),
+    /// The segment is damaged.
+    Damaged,
+    /// The segment was deleted or replaced meanwhile: search again.
+    Moved,
+}
+
+impl Log {
+    /// Finds a record by time. What lies above the log's acknowledgeable end may be found as well.
+    pub fn find_time(
+        &self,
+        target: TimeTarget,
+        disk: &mut Disk<'_>,
+    ) -> (Option<TimeSearch>, TimeStep) {
+        let timestamp = match target {
+            TimeTarget::AtLeast(timestamp) => timestamp,
+            TimeTarget::Latest => {
+                let latest = self.segments().iter().filter_map(|segment| segment.max_timestamp);
+                match latest.map(|entry| entry.timestamp).max() {
+                    Some(latest) if latest >= Timestamp(0) => latest,
+                    Some(_) | None => return (None, TimeStep::Found(None)),
+                }
+            }
+        };
+        let mut search = TimeSearch {
+            timestamp,
+            from: self.start_offset(),
+            segment: Offset::ZERO,
+            stage: Stage::Scan { byte: 0 },
+        };
+        let step = search.enter(self, Offset(-1), disk);
+        (Some(search), step)
+    }
+}
+
+impl TimeSearch {
+    /// The segment that is being read.
+    pub const fn segment(&self) -> Offset {
+        self.segment
+    }
+
+    /// Goes to the first segment after `after` that has a record late enough.
+    fn enter(&mut self, log: &Log, after: Offset, disk: &mut Disk<'_>) -> TimeStep {
+        let late = |segment: &&Segment| {
+            segment.base_offset > after
+                && segment.max_timestamp.is_some_and(|max| max.timestamp >= self.timestamp)
+        };
+        let Some(segment) = log.segments().iter().find(late) else { return TimeStep::Found(None) };
+        self.segment = segment.base_offset;
+        match segment.time_index.floor(self.timestamp) {
+            Floor::Found(entry) => self.seek_offset(entry, log, segment, disk),
+            Floor::OnDisk(search) => {
+                let io = search.read(disk);
+                self.stage = Stage::TimeIndex(search);
+                TimeStep::Reading(io)
+            }
+        }
+    }
+
+    /// Goes on with what was read.
+    pub fn step(&mut self, log: &Log, bytes: &[u8], disk: &mut Disk<'_>) -> TimeStep {
+        let Some(segment) = log.segment(self.segment) else { return TimeStep::Moved };
+        match &mut self.stage {
+            Stage::TimeIndex(search) => match search.step(bytes, disk) {
+                SearchStep::Reading(io) => TimeStep::Reading(io),
+                SearchStep::Found(entry) => self.seek_offset(entry, log, segment, disk),
+                SearchStep::Damaged => self.read_at(0, log, segment, disk),
+            },
+            Stage::OffsetIndex(search) => match search.step(bytes, disk) {
+                SearchStep::Reading(io) => TimeStep::Reading(io),
+                SearchStep::Found(entry) => {
+                    self.read_at(entry.map_or(0, |entry| entry.byte), log, segment, disk)
+                }
+                SearchStep::Damaged => self.read_at(0, log, segment, disk),
+            },
+            &mut Stage::Scan { byte } => self.scan(byte, log, segment, bytes, disk),
+            &mut Stage::Batch { byte } => self.take_batch(byte, log, segment, bytes, disk),
+        }
+    }
+
+    /// All records before the entry's are too early.
+    fn seek_offset(
+        &mut self,
+        entry: Option<TimeEntry>,
+        log: &Log,
+        segment: &Segment,
+        disk: &mut Disk<'_>,
+    ) -> TimeStep {
+        let from = segment.base_offset + entry.map_or(0, |entry| i64::from(entry.offset_delta));
+        match segment.offset_index.floor(segment.delta(from.max(self.from))) {
+            Floor::Found(entry) => {
+                self.read_at(entry.map_or(0, |entry| entry.byte), log, segment, disk)
+            }
+            Floor::OnDisk(search) => {
+                let io = search.read(disk);
+                self.stage = Stage::OffsetIndex(search);
+                TimeStep::Reading(io)
+            }
+        }
+    }
+
+    fn read_at(
+        &mut self,
+        byte: u32,
+        log: &Log,
+        segment: &Segment,
+        disk: &mut Disk<'_>,
+    ) -> TimeStep {
+        // What is being written cannot be read yet.
+        let end = if log.written().segment == segment.base_offset {
+            log.written().byte
+        } else {
+            segment.size_bytes
+        };
+        if byte >= end {
+            return self.enter(log, segment.base_offset, disk);
+        }
+        self.stage = Stage::Scan { byte };
+        TimeStep::Reading(disk.submit(DiskOp::Read {
+            file: segment.file,
+            position: u64::from(byte),
+            length: SCAN_BYTES.min(end - byte),
+        }))
+    }
+
+    fn scan(
+        &mut self,
+        start: u32,
+        log: &Log,
+        segment: &Segment,
+        bytes: &[u8],
+        disk: &mut Disk<'_>,
+    ) -> TimeStep {
+        let mut byte = start;
+        while let Some(rest) = bytes.get((byte - start) as usize..)
+            && rest.len() >= BATCH_HEADER_BYTES
+        {
+            let Ok(header) = BatchHeader::parse(rest) else { return TimeStep::Damaged };
+            let Ok(size_bytes) = u32::try_from(header.size_bytes) else {
+                return TimeStep::Damaged;
+            };
+            if header.max_timestamp >= self.timestamp && header.last_offset() >= self.from {
+                self.stage = Stage::Batch { byte };
+                return TimeStep::Reading(disk.submit(DiskOp::Read {
+                    file: segment.file,
+                    position: u64::from(byte),
+                    length: size_bytes,
+                }));
+            }
+            byte = byte.saturating_add(size_bytes);
+        }
+        if byte == start {
+            return TimeStep::Damaged;
+        }
+        self.read_at(byte, log, segment, disk)
+    }
+
+    fn take_batch(
+        &mut self,
+        byte: u32,
+        log: &Log,
+        segment: &Segment,
+        bytes: &[u8],
+        disk: &mut Disk<'_>,
+    ) -> TimeStep {
+        let Ok(header) = batch::verify(bytes) else { return TimeStep::Damaged };
+        let body = &bytes[BATCH_HEADER_BYTES..header.size_bytes];
+        let Some(Ok(body)) = header.attributes.compression().map(|codec| codec.decompress(body))
+        else {
+            return TimeStep::Damaged;
+        };
+        for record in Records::new(&body) {
+            let Ok(record) = record else { return TimeStep::Damaged };
+            let offset = header.base_offset + i64::from(record.offset_delta);
+            let timestamp = header.timestamp_of(record.timestamp_delta);
+            if timestamp >= self.timestamp && offset >= self.from {
+                let leader_epoch = header.leader_epoch;
+                return TimeStep::Found(Some(TimedRecord { timestamp, offset, leader_epoch }));
+            }
+        }
+        let next = byte + u32::try_from(header.size_bytes).unwrap_or(u32::MAX - byte);
+        self.read_at(next, log, segment, disk)
+    }
+}

@@ -1,0 +1,178 @@
+//! Applying commands to the image.
+
+use alloc::{format, string::String, vec::Vec};
+
+use super::{
+    Command, Image,
+    command::{
+        AllocateProducerIds, Assignment, ChangeConfigs, CreatePartitions, CreateTopic, DeleteTopic,
+        RegisterBroker,
+    },
+    image::{Broker, ConfigResource, PartitionState, ResourceKind, Topic},
+};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, TopicId};
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect.
+    Applied,
+    /// It took effect: these producer ids are the broker's.
+    ProducerIds {
+        /// The first.
+        first: i64,
+        /// How many.
+        count: i32,
+    },
+    /// It was impossible.
+    Refused(Refusal),
+}
+
+/// Why a command was impossible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For the client's program.
+    pub code: ErrorCode,
+    /// For whoever reads its log.
+    pub message: String,
+}
+
+impl Refusal {
+    /// With a message of its own.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, code.message())
+    }
+}
+
+impl Image {
+    /// Applies a command. The same image and the same command give the same outcome on every node.
+    pub fn apply(&mut self, command: &Command) -> Outcome {
+        let outcome = match command {
+            Command::RegisterBroker(command) => self.register_broker(command),
+            Command::CreateTopic(command) => self.create_topic(command),
+            Command::DeleteTopic(command) => self.delete_topic(command),
+            Command::CreatePartitions(command) => self.create_partitions(command),
+            Command::ChangeConfigs(command) => self.change_configs(command),
+            Command::AllocateProducerIds(command) => self.allocate_producer_ids(command),
+        };
+        outcome.unwrap_or_else(Outcome::Refused)
+    }
+
+    fn register_broker(&mut self, command: &RegisterBroker) -> Result<Outcome, Refusal> {
+        let id = BrokerId(command.broker_id);
+        let port = u16::try_from(command.port).map_err(|_| ErrorCode::InvalidRequest)?;
+        self.brokers.insert(
+            id,
+            Broker {
+                incarnation: command.incarnation,
+                host: command.host.clone(),
+                port,
+                rack: command.rack.clone(),
+                directory: command.directory,
+            },
+        );
+        let partitions = self.topics.values_mut().flat_map(|topic| &mut topic.partitions);
+        for partition in partitions.filter(|partition| partition.leader == Some(id)) {
+            partition.leader_epoch.0 += 1;
+            partition.partition_epoch += 1;
+        }
+        Ok(Outcome::Applied)
+    }
+
+    fn create_topic(&mut self, command: &CreateTopic) -> Result<Outcome, Refusal> {
+        if self.names.contains_key(&command.name) {
+            let message = format!("Topic '{}' already exists.", command.name);
+            return Err(Refusal::new(ErrorCode::TopicAlreadyExists, message));
+        }
+        let id = TopicId(command.topic_id);
+        if self.topics.contains_key(&id) {
+            return Err(Refusal::new(ErrorCode::TopicAlreadyExists, "The topic id is taken."));
+        }
+        let partitions = self.new_partitions(&command.assignments)?;
+        self.names.insert(command.name.clone(), id);
+        self.topics.insert(id, Topic { name: command.name.clone(), partitions });
+        if !command.configs.is_empty() {
+            let resource = ConfigResource { kind: ResourceKind::Topic, name: command.name.clone() };
+            let entries = command.configs.iter();
+            let configs = entries.map(|entry| (entry.key.clone(), entry.value.clone())).collect();
+            self.configs.insert(resource, configs);
+        }
+        Ok(Outcome::Applied)
+    }
+
+    /// The state that partitions begin with: every replica in sync, the first one leading.
+    fn new_partitions(&self, assignments: &[Assignment]) -> Result<Vec<PartitionState>, Refusal> {
+        let mut partitions = Vec::with_capacity(assignments.len());
+        for assignment in assignments {
+            let replicas: Vec<_> = assignment.replicas.iter().copied().map(BrokerId).collect();
+            if replicas.iter().any(|replica| !self.brokers.contains_key(replica)) {
+                return Err(ErrorCode::InvalidReplicaAssignment.into());
+            }
+            partitions.push(PartitionState {
+                isr: replicas.clone(),
+                leader: replicas.first().copied(),
+                replicas,
+                leader_epoch: LeaderEpoch(0),
+                partition_epoch: 0,
+            });
+        }
+        Ok(partitions)
+    }
+
+    fn delete_topic(&mut self, command: &DeleteTopic) -> Result<Outcome, Refusal> {
+        let id = TopicId(command.topic_id);
+        let topic = self.topics.remove(&id).ok_or(ErrorCode::UnknownTopicId)?;
+        self.names.remove(&topic.name);
+        self.configs.remove(&ConfigResource { kind: ResourceKind::Topic, name: topic.name });
+        Ok(Outcome::Applied)
+    }
+
+    fn create_partitions(&mut self, command: &CreatePartitions) -> Result<Outcome, Refusal> {
+        let added = self.new_partitions(&command.assignments)?;
+        let id = TopicId(command.topic_id);
+        let topic = self.topics.get_mut(&id).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        if i32::try_from(topic.partitions.len()) != Ok(command.existing) {
+            let message = format!("Topic already has {} partition(s).", topic.partitions.len());
+            return Err(Refusal::new(ErrorCode::InvalidPartitions, message));
+        }
+        topic.partitions.extend(added);
+        Ok(Outcome::Applied)
+    }
+
+    fn change_configs(&mut self, command: &ChangeConfigs) -> Result<Outcome, Refusal> {
+        let kind =
+            ResourceKind::from_code(command.resource_kind).ok_or(ErrorCode::InvalidRequest)?;
+        let name = command.resource_name.clone();
+        if kind == ResourceKind::Topic && !self.names.contains_key(&name) {
+            return Err(ErrorCode::UnknownTopicOrPartition.into());
+        }
+        let configs = self.configs.entry(ConfigResource { kind, name: name.clone() }).or_default();
+        for change in &command.changes {
+            match &change.value {
+                Some(value) => configs.insert(change.key.clone(), value.clone()),
+                None => configs.remove(&change.key),
+            };
+        }
+        if configs.is_empty() {
+            self.configs.remove(&ConfigResource { kind, name });
+        }
+        Ok(Outcome::Applied)
+    }
+
+    fn allocate_producer_ids(&mut self, command: &AllocateProducerIds) -> Result<Outcome, Refusal> {
+        let first = self.next_producer_id;
+        if command.count <= 0 {
+            return Err(ErrorCode::InvalidRequest.into());
+        }
+        self.next_producer_id = first
+            .checked_add(i64::from(command.count))
+            .ok_or_else(|| Refusal::new(ErrorCode::UnknownServerError, "Producer ids ran out."))?;
+        Ok(Outcome::ProducerIds { first, count: command.count })
+    }
+}

@@ -1,0 +1,446 @@
+//! A partition: its log, its high watermark, and those who wait for either.
+//!
+//! - [`produce`](Partition::produce) judges a producer's batch and appends it; the answer comes as an
+//!   [`Event::Appended`] once it may be given.
+//! - [`locate`](Partition::locate), [`prepare`](Partition::prepare) and [`find_time`](Partition::find_time) read.
+
+mod produce;
+mod read;
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    format,
+    string::String,
+    vec::Vec,
+};
+
+pub use produce::{AppendResult, AppendTarget, Appended, ProduceError};
+pub use read::{Asker, ReadError};
+
+use crate::{
+    disk::{Disk, DiskOp, DiskResult, IoError, IoId},
+    inspect::Traffic,
+    log::{
+        Log, LogConfig, LogPosition, SyncSet, WriteEnd,
+        open::{Known, OpenStep, Opening, Recovered},
+    },
+    machine::Now,
+    notice::Notice,
+    types::{LeaderEpoch, Offset, PartitionIndex, TopicId, TopicPartition},
+};
+
+/// A partition.
+#[derive(Debug)]
+pub struct Partition {
+    id: TopicPartition,
+    topic_name: String,
+    state: State,
+    config: LogConfig,
+    directory: crate::disk::DirectoryId,
+    leader_epoch: LeaderEpoch,
+    /// Everything before this may be shown to consumers. It never goes back.
+    high_watermark: LogPosition,
+    /// Appends that were not answered, in the order of their offsets.
+    appends: VecDeque<produce::PendingAppend>,
+    /// Reads that are under way, by operation.
+    searches: BTreeMap<u64, read::Search>,
+    /// Operations that remove files, each to begin when the one before has ended.
+    removals: VecDeque<DiskOp>,
+    removal: Option<u64>,
+    traffic: Traffic,
+    /// What to open the log with after it failed.
+    known: Known,
+}
+
+#[derive(Debug)]
+enum State {
+    Opening(Box<Opening>),
+    Open(Box<Log>),
+    Failed(IoError),
+}
+
+/// What has happened to a partition that others must know.
+#[derive(Debug)]
+pub enum Event {
+    /// An append can be answered.
+    Appended {
+        /// Who waits for the answer.
+        target: AppendTarget,
+        /// The answer.
+        result: AppendResult,
+    },
+    /// The high watermark has moved: there is more to read.
+    Advanced,
+    /// Where an offset is.
+    Located {
+        /// Who asked.
+        asker: Asker,
+        /// The answer.
+        result: Result<LogPosition, ReadError>,
+    },
+    /// What may be served.
+    Prepared {
+        /// Who asked.
+        asker: Asker,
+        /// The answer.
+        result: Result<crate::disk::FileRange, ReadError>,
+    },
+    /// The record of a time.
+    TimeFound {
+        /// Who asked.
+        asker: Asker,
+        /// The answer.
+        result: Result<Option<crate::log::timestamps::TimedRecord>, ReadError>,
+    },
+    /// The log is open.
+    Opened(Recovered),
+    /// The directory is that of another topic.
+    Foreign(TopicId),
+    /// The disk failed; the partition cannot be served.
+    Failed(IoError),
+}
+
+/// What a partition needs to go on: the time, the disk, and somewhere to tell what has happened.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The time.
+    pub now: Now,
+    /// The disk, as this partition sees it.
+    pub disk: Disk<'a>,
+    /// What has happened.
+    pub events: &'a mut Vec<Event>,
+}
+
+/// What a partition is made of.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// Which partition.
+    pub id: TopicPartition,
+    /// The topic's name.
+    pub topic_name: String,
+    /// Where its files go.
+    pub directory: crate::disk::DirectoryId,
+    /// Its settings.
+    pub config: LogConfig,
+    /// The epoch of its leader, this broker.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// The name of a partition's directory.
+pub fn directory_name(topic: &str, partition: PartitionIndex) -> String {
+    format!("{topic}-{partition}")
+}
+
+impl Partition {
+    /// A partition that has never been written to.
+    pub fn new(definition: Definition) -> Self {
+        let Definition { id, topic_name, directory, config, leader_epoch } = definition;
+        let log = Log::new(directory, id.topic, config);
+        let high_watermark = log.acknowledgeable();
+        let mut partition = Self {
+            id,
+            topic_name,
+            state: State::Open(log.into()),
+            config,
+            directory,
+            leader_epoch,
+            high_watermark,
+            appends: VecDeque::new(),
+            searches: BTreeMap::new(),
+            removals: VecDeque::new(),
+            removal: None,
+            traffic: Traffic::default(),
+            known: Known { clean: false, recovery_point: None, start_offset: None },
+        };
+        partition.begin_epoch(leader_epoch);
+        partition
+    }
+
+    /// A partition whose directory exists: it is opened first.
+    pub fn open(definition: Definition, known: Known, disk: &mut Disk<'_>) -> Self {
+        let mut partition = Self::new(definition);
+        partition.reopen(known, disk);
+        partition
+    }
+
+    /// Opens the log anew, as after a crash.
+    pub fn reopen(&mut self, known: Known, disk: &mut Disk<'_>) {
+        self.known = known;
+        let opening = Opening::begin(self.directory, self.id.topic, self.config, known, disk);
+        self.state = State::Opening(opening.into());
+    }
+
+    /// Which partition.
+    pub const fn id(&self) -> TopicPartition {
+        self.id
+    }
+
+    /// The topic's name.
+    pub fn topic_name(&self) -> &str {
+        &self.topic_name
+    }
+
+    /// Where its files are.
+    pub const fn directory(&self) -> crate::disk::DirectoryId {
+        self.directory
+    }
+
+    /// The name of its directory.
+    pub fn name(&self) -> String {
+        directory_name(&self.topic_name, self.id.partition)
+    }
+
+    /// The log, if it is open.
+    pub fn log(&self) -> Option<&Log> {
+        match &self.state {
+            State::Open(log) => Some(log),
+            State::Opening(_) | State::Failed(_) => None,
+        }
+    }
+
+    /// The log, if it is open.
+    pub fn log_mut(&mut self) -> Option<&mut Log> {
+        match &mut self.state {
+            State::Open(log) => Some(log),
+            State::Opening(_) | State::Failed(_) => None,
+        }
+    }
+
+    /// Why it cannot be served, if so.
+    pub const fn failure(&self) -> Option<IoError> {
+        match self.state {
+            State::Failed(error) => Some(error),
+            State::Opening(_) | State::Open(_) => None,
+        }
+    }
+
+    /// Whether its log is being opened.
+    pub const fn is_opening(&self) -> bool {
+        matches!(self.state, State::Opening(_))
+    }
+
+    /// The epoch of its leader.
+    pub const fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch
+    }
+
+    /// Everything before this may be shown to consumers.
+    pub const fn high_watermark(&self) -> LogPosition {
+        self.high_watermark
+    }
+
+    /// What went in and out.
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Takes note of bytes that were sent.
+    pub const fn note_sent(&mut self, bytes: u64) {
+        self.traffic.bytes_out += bytes;
+    }
+
+    /// Its settings.
+    pub const fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Changes its settings.
+    pub fn set_config(&mut self, config: LogConfig, context: &mut Context<'_>) {
+        self.config = config;
+        if let State::Open(log) = &mut self.state {
+            log.set_config(config);
+        }
+        self.advance(context);
+    }
+
+    /// A new leader epoch begins, at the end of the log.
+    pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
+        self.leader_epoch = epoch;
+        if let State::Open(log) = &mut self.state {
+            log.begin_epoch(epoch);
+        }
+    }
+
+    /// Takes the end of an operation.
+    pub fn operation_ended(&mut self, io: IoId, result: DiskResult, context: &mut Context<'_>) {
+        if self.removal == Some(io.number) {
+            self.removal = None;
+            self.go_on_removing(&mut context.disk);
+            return;
+        }
+        if let Some(search) = self.searches.remove(&io.number) {
+            self.go_on_searching(search, result, context);
+            return;
+        }
+        match &mut self.state {
+            State::Opening(opening) => {
+                let step = opening.step(io, result, &mut context.disk);
+                self.take_open_step(step, context);
+            }
+            State::Open(log) => match log.operation_ended(io, &result) {
+                WriteEnd::Nothing => {}
+                WriteEnd::Written => self.advance(context),
+                WriteEnd::Failed(error) => self.fail(error, context),
+            },
+            State::Failed(_) => {}
+        }
+    }
+
+    fn take_open_step(&mut self, step: OpenStep, context: &mut Context<'_>) {
+        match step {
+            OpenStep::Waiting => {}
+            OpenStep::Open(mut log, recovered) => {
+                log.set_config(self.config);
+                if recovered != Recovered::default() {
+                    context.disk.notice(Notice::LogRecovered {
+                        partition: self.name(),
+                        recovered,
+                        end_offset: log.end_offset(),
+                    });
+                }
+                self.high_watermark = log.acknowledgeable();
+                self.state = State::Open(log);
+                self.begin_epoch(self.leader_epoch);
+                context.events.push(Event::Opened(recovered));
+            }
+            OpenStep::Foreign(owner) => context.events.push(Event::Foreign(owner)),
+            OpenStep::Failed(error) => self.fail(error, context),
+        }
+    }
+
+    /// The disk failed. What is not acknowledged is refused, and the partition is not served any more: after a failed sync
+    /// the operating system may have dropped what it could not write, so to sync again would acknowledge what is lost.
+    pub fn fail(&mut self, error: IoError, context: &mut Context<'_>) {
+        if matches!(self.state, State::Failed(_)) {
+            return;
+        }
+        let partition = self.name();
+        context.disk.notice(match error {
+            IoError::NoSpace => Notice::DiskFull { partition },
+            IoError::NotFound | IoError::Os(_) => Notice::StorageFailed { partition, error },
+        });
+        if let State::Open(log) = &self.state {
+            self.known = Known {
+                clean: false,
+                recovery_point: Some(log.recovery_point()),
+                start_offset: Some(log.start_offset()),
+            };
+        }
+        self.state = State::Failed(error);
+        self.refuse_pending(&produce::storage_error(error), context);
+        for search in core::mem::take(&mut self.searches).into_values() {
+            context.events.push(search.failed());
+        }
+        context.events.push(Event::Failed(error));
+    }
+
+    /// Whether a sync should begin.
+    pub fn wants_sync(&self, now: Now) -> bool {
+        self.log().is_some_and(|log| log.wants_sync(now.instant))
+    }
+
+    /// Adds to `set` what has to be synced.
+    pub fn begin_sync(&mut self, set: &mut SyncSet) {
+        if let Some(log) = self.log_mut() {
+            log.begin_sync(set);
+        }
+    }
+
+    /// The sync has ended.
+    pub fn sync_ended(&mut self, failure: Option<IoError>, context: &mut Context<'_>) {
+        match (&mut self.state, failure) {
+            (State::Open(_), Some(error)) => self.fail(error, context),
+            (State::Open(log), None) => {
+                log.synced();
+                self.advance(context);
+            }
+            (State::Opening(_) | State::Failed(_), _) => {}
+        }
+    }
+
+    /// Everything before `to` was made durable by a sync of everything.
+    pub fn synced_to(&mut self, to: LogPosition, context: &mut Context<'_>) {
+        if let State::Open(log) = &mut self.state {
+            log.synced_to(to);
+            self.advance(context);
+        }
+    }
+
+    /// The partition is deleted: whoever waits for it is told that it is not there.
+    pub fn abandon(&mut self, context: &mut Context<'_>) {
+        self.refuse_pending(&crate::types::ErrorCode::UnknownTopicOrPartition.into(), context);
+        for search in core::mem::take(&mut self.searches).into_values() {
+            context.events.push(search.failed());
+        }
+    }
+
+    /// What is known of the log that failed.
+    pub const fn known_after_failure(&self) -> Known {
+        self.known
+    }
+
+    /// Moves the high watermark to what may be acknowledged, and answers the appends below it.
+    pub(super) fn advance(&mut self, context: &mut Context<'_>) {
+        let Some(log) = self.log() else { return };
+        let to = log.acknowledgeable();
+        if to.offset <= self.high_watermark.offset {
+            return;
+        }
+        self.high_watermark = to;
+        self.answer_appends(context);
+        context.events.push(Event::Advanced);
+    }
+
+    /// Deletes segments that are too old or too many, and returns the new start of the log if there were any.
+    pub fn delete_expired(&mut self, now: Now, disk: &mut Disk<'_>) -> Option<Offset> {
+        let limit = self.high_watermark.offset;
+        let log = self.log_mut()?;
+        let (count, reason) = log.expired(now.timestamp, limit)?;
+        let removals = log.delete_segments(count, now, disk);
+        let start_offset = log.start_offset();
+        self.remove(removals, disk);
+        let partition = self.name();
+        disk.notice(Notice::SegmentsDeleted { partition, count, reason, start_offset });
+        Some(start_offset)
+    }
+
+    /// Deletes the records below `offset`; their files go when whole segments are free.
+    pub fn raise_start(&mut self, offset: Offset) {
+        if let Some(log) = self.log_mut() {
+            log.raise_start(offset);
+        }
+    }
+
+    /// Removes files, one after the other.
+    pub fn remove(&mut self, operations: Vec<DiskOp>, disk: &mut Disk<'_>) {
+        self.removals.extend(operations);
+        self.go_on_removing(disk);
+    }
+
+    /// A failure to remove is not fatal: the files are looked for again when the log is opened.
+    fn go_on_removing(&mut self, disk: &mut Disk<'_>) {
+        if self.removal.is_none()
+            && let Some(operation) = self.removals.pop_front()
+        {
+            self.removal = Some(disk.submit(operation).number);
+        }
+    }
+
+    /// Asserts the invariants.
+    pub fn check(&self) {
+        let Some(log) = self.log() else { return };
+        log.check();
+        assert!(
+            self.high_watermark.offset <= log.written().offset,
+            "nothing is shown that was not written"
+        );
+        if self.config.is_durable() && log.config().is_durable() {
+            let answered = self.appends.front().is_none_or(|append| {
+                append.end_offset > log.durable().offset
+                    || append.end_offset > self.high_watermark.offset
+            });
+            assert!(answered, "what is durable has been acknowledged");
+        }
+    }
+}

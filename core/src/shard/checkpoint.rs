@@ -1,0 +1,376 @@
+//! Moving the recovery points of all logs, and stopping in order, which is the same with nothing left behind.
+
+use alloc::{
+    collections::{BTreeSet, VecDeque},
+    vec::Vec,
+};
+
+use bytes::Bytes;
+
+use super::{Shard, Step, Timer, start::CLEAN_SHUTDOWN};
+use crate::{
+    disk::{DiskOp, DiskResult, FileRef, IoId, WriteData},
+    log::{
+        LogPosition,
+        checkpoint_file::{self, Offsets},
+    },
+    machine::Effect,
+    partition::Partition,
+    session::RequestId,
+    types::Offset,
+};
+
+/// The checkpoint that is under way.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoints {
+    stage: Stage,
+    /// The broker is to be stopped.
+    stop_requested: bool,
+    /// This is the last checkpoint.
+    stopping: bool,
+    /// The logs that get a new recovery point, and where.
+    positions: Vec<(u32, LogPosition)>,
+    /// A file of the data folder that is being replaced, step by step.
+    replacing: VecDeque<DiskOp>,
+    /// Deletions of records that wait for their start offsets to be written down.
+    deletions: Deletions,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Idle,
+    /// Indexes are being written. When stopping, batches as well.
+    Settling(BTreeSet<u32>),
+    /// Snapshots are being written.
+    Snapshots(BTreeSet<u64>),
+    /// All of it is being made durable.
+    Syncing(u64),
+    /// The checkpoint itself is being written.
+    Replacing(u64),
+    Stopped,
+}
+
+/// Start offsets that were moved by clients.
+#[derive(Debug, Default)]
+struct Deletions {
+    /// The step of the file's replacement that is under way, and those to come.
+    current: Option<u64>,
+    steps: VecDeque<DiskOp>,
+    writing: Vec<Deletion>,
+    queued: Vec<Deletion>,
+}
+
+/// A deletion of records.
+#[derive(Debug, Clone, Copy)]
+struct Deletion {
+    slot: u32,
+    offset: Offset,
+    request: RequestId,
+    index: usize,
+}
+
+impl Shard {
+    /// Begins to move the recovery points.
+    pub(super) fn begin_checkpoint(&mut self, step: &mut Step<'_>) {
+        let interval = core::time::Duration::from_millis(self.settings.checkpoint_interval_ms);
+        self.set_timer(Timer::Checkpoint, step.now.instant + interval);
+        if !matches!(self.checkpoints.stage, Stage::Idle) {
+            return;
+        }
+        self.checkpoints.stopping = self.checkpoints.stop_requested;
+        let mut unsettled = BTreeSet::new();
+        for slot in self.all_slots() {
+            let wanted = self.with_partition(slot, step, |partition, context| {
+                let log = partition.log_mut()?;
+                log.wants_checkpoint().then(|| log.write_indexes(&mut context.disk))
+            });
+            if wanted.flatten().is_some() {
+                unsettled.insert(slot);
+            }
+        }
+        self.checkpoints.positions = unsettled.iter().map(|&slot| (slot, NOWHERE)).collect();
+        self.checkpoints.stage = Stage::Settling(unsettled);
+        self.settle(None, step);
+    }
+
+    /// Begins to stop.
+    pub(super) fn begin_shutdown(&mut self, step: &mut Step<'_>) {
+        self.checkpoints.stop_requested = true;
+        self.begin_checkpoint(step);
+    }
+
+    /// The checkpoint is over, well or not.
+    fn checkpoint_is_over(&mut self, step: &mut Step<'_>) {
+        if self.checkpoints.stopping {
+            self.checkpoints.stage = Stage::Stopped;
+            step.effects.push(Effect::Stopped);
+            return;
+        }
+        self.checkpoints.stage = Stage::Idle;
+        if self.checkpoints.stop_requested {
+            self.begin_checkpoint(step);
+        }
+    }
+
+    fn all_slots(&self) -> Vec<u32> {
+        let count = u32::try_from(self.partitions.len()).expect("slots are counted in 32 bits");
+        (0..count).filter(|&slot| self.partition(slot).is_some()).collect()
+    }
+
+    /// Whether what the partition writes has ended, as far as the checkpoint needs it.
+    fn is_settled(&self, slot: u32) -> bool {
+        let Some(log) = self.partition(slot).and_then(Partition::log) else { return true };
+        let all_written = log.written().offset == log.end_offset();
+        log.is_quiet() && (all_written || !self.checkpoints.stopping)
+    }
+
+    /// Goes on when the partition in `slot`, or any, may have settled.
+    pub(super) fn settle(&mut self, slot: Option<u32>, step: &mut Step<'_>) {
+        let Stage::Settling(unsettled) = &self.checkpoints.stage else { return };
+        let looked_at: Vec<u32> = match slot {
+            Some(slot) => unsettled.get(&slot).copied().into_iter().collect(),
+            None => unsettled.iter().copied().collect(),
+        };
+        let settled: Vec<u32> =
+            looked_at.into_iter().filter(|&slot| self.is_settled(slot)).collect();
+        let Stage::Settling(unsettled) = &mut self.checkpoints.stage else { return };
+        for slot in settled {
+            unsettled.remove(&slot);
+        }
+        if unsettled.is_empty() {
+            self.write_snapshots(step);
+        }
+    }
+
+    fn write_snapshots(&mut self, step: &mut Step<'_>) {
+        let mut waiting = BTreeSet::new();
+        let mut positions = Vec::new();
+        let stopping = self.checkpoints.stopping;
+        for (slot, _) in core::mem::take(&mut self.checkpoints.positions) {
+            let written = self.with_partition(slot, step, |partition, context| {
+                let log = partition.log_mut()?;
+                let (position, operations) = log.write_snapshot(&mut context.disk)?;
+                let epochs =
+                    stopping.then(|| log.write_epochs(&mut context.disk)).into_iter().flatten();
+                Some((position, operations.into_iter().chain(epochs).collect::<Vec<_>>()))
+            });
+            if let Some(Some((position, operations))) = written {
+                positions.push((slot, position));
+                waiting.extend(operations.into_iter().map(|io| io.number));
+            }
+        }
+        self.checkpoints.positions = positions;
+        self.checkpoints.stage = Stage::Snapshots(waiting);
+        self.sync_snapshots(step);
+    }
+
+    /// Takes the end of an operation of a partition's, if the checkpoint waits for it. Should it have failed, the checkpoint is
+    /// given up; the partition goes on.
+    pub(super) fn snapshot_operation_ended(
+        &mut self,
+        io: IoId,
+        result: &DiskResult,
+        step: &mut Step<'_>,
+    ) -> bool {
+        let Stage::Snapshots(waiting) = &mut self.checkpoints.stage else { return false };
+        if !waiting.remove(&io.number) {
+            return false;
+        }
+        if result.failure().is_some() {
+            self.give_up(step);
+        } else {
+            self.sync_snapshots(step);
+        }
+        true
+    }
+
+    fn sync_snapshots(&mut self, step: &mut Step<'_>) {
+        let Stage::Snapshots(waiting) = &self.checkpoints.stage else { return };
+        if !waiting.is_empty() {
+            return;
+        }
+        if self.checkpoints.positions.is_empty() && !self.checkpoints.stopping {
+            self.checkpoint_is_over(step);
+            return;
+        }
+        let io = self.disk(step).submit(DiskOp::SyncAll);
+        self.checkpoints.stage = Stage::Syncing(io.number);
+    }
+
+    /// Takes the end of an operation, if it is one of the checkpoint's.
+    pub(super) fn checkpoint_operation_ended(
+        &mut self,
+        io: IoId,
+        result: &DiskResult,
+        step: &mut Step<'_>,
+    ) -> bool {
+        if self.checkpoints.deletions.current == Some(io.number) {
+            self.checkpoints.deletions.current = None;
+            self.go_on_with_deletions(result.failure().is_some(), step);
+            return true;
+        }
+        let failed = result.failure().is_some();
+        match self.checkpoints.stage {
+            Stage::Syncing(number) if number == io.number => {
+                if failed {
+                    self.give_up(step);
+                } else {
+                    self.take_durable(step);
+                    self.begin_replacing(step);
+                }
+            }
+            Stage::Replacing(number) if number == io.number => {
+                if failed {
+                    self.give_up(step);
+                } else {
+                    self.go_on_replacing(step);
+                }
+            }
+            Stage::Idle
+            | Stage::Settling(_)
+            | Stage::Snapshots(_)
+            | Stage::Syncing(_)
+            | Stage::Replacing(_)
+            | Stage::Stopped => return false,
+        }
+        true
+    }
+
+    /// The checkpoint cannot be written: recovery will read more. The next one may succeed.
+    fn give_up(&mut self, step: &mut Step<'_>) {
+        self.checkpoints.positions.clear();
+        self.checkpoints.replacing.clear();
+        self.checkpoint_is_over(step);
+    }
+
+    /// Everything that had been written is durable.
+    fn take_durable(&mut self, step: &mut Step<'_>) {
+        for (slot, position) in self.checkpoints.positions.clone() {
+            self.with_partition(slot, step, |partition, context| {
+                partition.synced_to(position, context);
+            });
+        }
+    }
+
+    fn begin_replacing(&mut self, step: &mut Step<'_>) {
+        let mut points = Offsets::new();
+        let mut high_watermarks = Offsets::new();
+        for partition in self.partitions.iter().flatten() {
+            let Some(log) = partition.log() else { continue };
+            if log.segments().is_empty() {
+                continue;
+            }
+            let (topic, index) = (partition.topic_name(), partition.id().partition);
+            points.entry(topic.into()).or_default().insert(index, log.recovery_point());
+            let offset = partition.high_watermark().offset;
+            high_watermarks.entry(topic.into()).or_default().insert(index, offset);
+        }
+        for (slot, position) in &self.checkpoints.positions {
+            let Some(partition) = self.partition(*slot) else { continue };
+            let topic = points.entry(partition.topic_name().into()).or_default();
+            topic.insert(partition.id().partition, position.offset);
+        }
+        let file = checkpoint_file::RECOVERY_POINTS;
+        let mut steps =
+            checkpoint_file::replace(file, RECOVERY_POINTS_ASIDE, checkpoint_file::encode(&points));
+        if self.checkpoints.stopping {
+            let file = checkpoint_file::HIGH_WATERMARKS;
+            let content = checkpoint_file::encode(&high_watermarks);
+            steps.extend(checkpoint_file::replace(file, HIGH_WATERMARKS_ASIDE, content));
+            steps.extend(mark_clean());
+        }
+        self.checkpoints.replacing = steps;
+        self.go_on_replacing(step);
+    }
+
+    fn go_on_replacing(&mut self, step: &mut Step<'_>) {
+        if let Some(op) = self.checkpoints.replacing.pop_front() {
+            let io = self.disk(step).submit(op);
+            self.checkpoints.stage = Stage::Replacing(io.number);
+            return;
+        }
+        for (slot, position) in core::mem::take(&mut self.checkpoints.positions) {
+            self.with_partition(slot, step, |partition, context| {
+                if let Some(log) = partition.log_mut() {
+                    log.checkpointed(position, &mut context.disk);
+                }
+            });
+        }
+        self.checkpoint_is_over(step);
+    }
+
+    /// Writes down that a log begins at `offset` from now on, and then lets the request know.
+    pub(crate) fn delete_records_below(
+        &mut self,
+        slot: u32,
+        offset: Offset,
+        request: RequestId,
+        index: usize,
+        step: &mut Step<'_>,
+    ) {
+        self.checkpoints.deletions.queued.push(Deletion { slot, offset, request, index });
+        self.begin_deletions(step);
+    }
+
+    fn begin_deletions(&mut self, step: &mut Step<'_>) {
+        let deletions = &self.checkpoints.deletions;
+        if !deletions.writing.is_empty() || deletions.queued.is_empty() {
+            return;
+        }
+        let writing = core::mem::take(&mut self.checkpoints.deletions.queued);
+        let mut offsets = Offsets::new();
+        for (slot, partition) in (0..).zip(&self.partitions) {
+            let Some(partition) = partition else { continue };
+            let Some(log) = partition.log() else { continue };
+            let moved = writing.iter().filter(|deletion| deletion.slot == slot);
+            let start = moved.map(|deletion| deletion.offset).max().unwrap_or(Offset::ZERO);
+            let start = start.max(log.start_offset());
+            if log.segments().first().is_some_and(|first| first.base_offset < start) {
+                let topic = offsets.entry(partition.topic_name().into()).or_default();
+                topic.insert(partition.id().partition, start);
+            }
+        }
+        let content = checkpoint_file::encode(&offsets);
+        let file = checkpoint_file::START_OFFSETS;
+        self.checkpoints.deletions.steps =
+            checkpoint_file::replace(file, START_OFFSETS_ASIDE, content);
+        self.checkpoints.deletions.writing = writing;
+        self.go_on_with_deletions(false, step);
+    }
+
+    fn go_on_with_deletions(&mut self, failed: bool, step: &mut Step<'_>) {
+        if !failed && let Some(op) = self.checkpoints.deletions.steps.pop_front() {
+            let io = self.disk(step).submit(op);
+            self.checkpoints.deletions.current = Some(io.number);
+            return;
+        }
+        self.checkpoints.deletions.steps.clear();
+        for deletion in core::mem::take(&mut self.checkpoints.deletions.writing) {
+            let Deletion { slot, offset, request, index } = deletion;
+            if !failed {
+                self.with_partition(slot, step, |partition, _| partition.raise_start(offset));
+            }
+            self.records_deleted(request, index, !failed, step);
+        }
+        self.begin_deletions(step);
+    }
+}
+
+/// Stands for a position until there is one.
+const NOWHERE: LogPosition = LogPosition::segment_start(Offset::ZERO);
+
+const RECOVERY_POINTS_ASIDE: &str = "recovery-point-offset-checkpoint.tmp";
+const START_OFFSETS_ASIDE: &str = "log-start-offset-checkpoint.tmp";
+const HIGH_WATERMARKS_ASIDE: &str = "replication-offset-checkpoint.tmp";
+
+/// The last steps of all: only when everything else is durable does the marker say so.
+fn mark_clean() -> [DiskOp; 3] {
+    let file: FileRef = CLEAN_SHUTDOWN;
+    let content = Bytes::from_static(b"{\"version\":0,\"brokerEpoch\":-1}");
+    [
+        DiskOp::Create(file),
+        DiskOp::Write { file, position: 0, data: WriteData::Bytes(content) },
+        DiskOp::Sync { files: [file].into(), directories: [file.directory].into() },
+    ]
+}

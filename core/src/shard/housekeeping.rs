@@ -1,0 +1,97 @@
+//! What is done from time to time.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use super::{DiskSpace, Shard, Step, Timer};
+use crate::{
+    inspect::{Inspection, PartitionFigures},
+    log::Log,
+    machine::Effect,
+    notice::Notice,
+    partition::Partition,
+    types::Timestamp,
+};
+
+impl Shard {
+    /// Deletes old segments, and forgets idle producers.
+    pub(super) fn delete_old(&mut self, step: &mut Step<'_>) {
+        let interval = self.settings.retention_check_interval_ms;
+        let interval = core::time::Duration::from_millis(interval);
+        self.set_timer(Timer::Retention, step.now.instant + interval);
+        let expiration_ms = self.settings.producer_id_expiration_ms;
+        let idle_since = Timestamp(step.now.timestamp.0.saturating_sub(expiration_ms));
+        for slot in 0..self.partitions.len() {
+            let slot = u32::try_from(slot).expect("slots are counted in 32 bits");
+            self.with_partition(slot, step, |partition, context| {
+                partition.delete_expired(context.now, &mut context.disk);
+                if let Some(log) = partition.log_mut() {
+                    log.producers_mut().expire(idle_since);
+                }
+            });
+        }
+    }
+
+    pub(super) fn take_disk_space(&mut self, space: DiskSpace, step: &mut Step<'_>) {
+        let DiskSpace { free_bytes, .. } = space;
+        let reserve_bytes = self.settings.disk_reserve_bytes;
+        let refused = free_bytes < reserve_bytes;
+        if refused != self.writes_refused {
+            step.effects.push(Effect::Notice(if refused {
+                Notice::WritesRefused { free_bytes, reserve_bytes }
+            } else {
+                Notice::WritesResumed { free_bytes }
+            }));
+        }
+        self.disk_space = Some(space);
+        self.writes_refused = refused;
+        if !refused {
+            self.reopen_full(step);
+        }
+    }
+
+    pub(super) fn inspect(&self) -> Inspection {
+        let partitions = self.partitions.iter().flatten();
+        Inspection {
+            partitions: partitions.map(figures).collect(),
+            groups: self.coordinators.inspect(),
+            connections: self.sessions.len(),
+            waiting_requests: self.pending.len(),
+            writes_refused: self.writes_refused,
+        }
+    }
+
+    /// The partitions of each topic that are here, by the topic's name.
+    pub(crate) fn partitions_by_topic(&self) -> BTreeMap<&str, Vec<&Partition>> {
+        let mut topics: BTreeMap<&str, Vec<&Partition>> = BTreeMap::new();
+        for partition in self.partitions.iter().flatten() {
+            topics.entry(partition.topic_name()).or_default().push(partition);
+        }
+        for partitions in topics.values_mut() {
+            partitions.sort_by_key(|partition| partition.id().partition);
+        }
+        topics
+    }
+}
+
+fn figures(partition: &Partition) -> PartitionFigures {
+    let log = partition.log();
+    PartitionFigures {
+        topic: partition.topic_name().into(),
+        partition: partition.id().partition.0,
+        start_offset: log.map(Log::start_offset).unwrap_or_default(),
+        high_watermark: partition.high_watermark().offset,
+        end_offset: log.map(Log::end_offset).unwrap_or_default(),
+        size_bytes: log.map(Log::size_bytes).unwrap_or_default(),
+        segments: log.map_or(0, |log| log.segments().len()),
+        is_failed: partition.failure().is_some(),
+        traffic: partition.traffic(),
+    }
+}
+
+impl Shard {
+    /// Something may have to be compacted.
+    pub(super) fn look_for_dirt(&mut self, step: &mut Step<'_>) {
+        let backoff = core::time::Duration::from_millis(self.settings.cleaner_backoff_ms);
+        self.set_timer(Timer::Cleaner, step.now.instant + backoff);
+    }
+}

@@ -1,0 +1,118 @@
+//! What the metadata quorum has agreed on takes effect here.
+
+use alloc::vec::Vec;
+
+use super::{Shard, Step};
+use crate::{
+    api::Proposed,
+    machine::Effect,
+    metadata::{Command, Outcome, ProposalId, ResourceKind},
+    notice::Notice,
+    types::{PartitionIndex, TopicId, TopicPartition},
+};
+
+impl Shard {
+    /// Has the quorum decide on commands, as one entry of its log.
+    pub(crate) fn propose(&mut self, commands: Vec<Command>, then: Proposed, step: &mut Step<'_>) {
+        self.next_proposal += 1;
+        let proposal = ProposalId(self.next_proposal);
+        self.proposals.insert(proposal, then);
+        step.effects.push(Effect::Propose { proposal, commands });
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        proposal: Option<ProposalId>,
+        commands: &[Command],
+        step: &mut Step<'_>,
+    ) {
+        let outcomes: Vec<_> = commands.iter().map(|command| self.apply(command, step)).collect();
+        if let Some(then) = proposal.and_then(|proposal| self.proposals.remove(&proposal)) {
+            self.proposal_decided(then, Some(&outcomes), step);
+        }
+    }
+
+    pub(super) fn proposal_failed(&mut self, proposal: ProposalId, step: &mut Step<'_>) {
+        if let Some(then) = self.proposals.remove(&proposal) {
+            self.proposal_decided(then, None, step);
+        }
+    }
+
+    fn apply(&mut self, command: &Command, step: &mut Step<'_>) -> Outcome {
+        // A topic's name is gone from the image once it is deleted.
+        let deleted = match command {
+            Command::DeleteTopic(delete) => {
+                let id = TopicId(delete.topic_id);
+                self.image.topic(id).map(|topic| (id, topic.clone()))
+            }
+            Command::RegisterBroker(_)
+            | Command::CreateTopic(_)
+            | Command::CreatePartitions(_)
+            | Command::ChangeConfigs(_)
+            | Command::AllocateProducerIds(_) => None,
+        };
+        let outcome = self.image.apply(command);
+        if matches!(outcome, Outcome::Refused(_)) {
+            return outcome;
+        }
+        match command {
+            Command::RegisterBroker(_) => self.take_epochs(),
+            Command::CreateTopic(create) => {
+                let id = TopicId(create.topic_id);
+                self.make_missing_partitions(id, step);
+                let (name, partitions) = (create.name.clone(), create.assignments.len());
+                step.effects.push(Effect::Notice(Notice::TopicCreated { name, id, partitions }));
+            }
+            Command::CreatePartitions(create) => {
+                self.make_missing_partitions(TopicId(create.topic_id), step);
+            }
+            Command::DeleteTopic(_) => {
+                if let Some((id, topic)) = deleted {
+                    for (index, _) in (0..).zip(&topic.partitions) {
+                        let partition = PartitionIndex(index);
+                        self.drop_partition(TopicPartition { topic: id, partition }, step);
+                    }
+                    self.topic_deleted(&topic.name, step);
+                    let notice = Notice::TopicDeleted { name: topic.name, id };
+                    step.effects.push(Effect::Notice(notice));
+                }
+            }
+            Command::ChangeConfigs(change) => match ResourceKind::from_code(change.resource_kind) {
+                Some(ResourceKind::Topic) => {
+                    self.reconfigure_topic(&change.resource_name, step);
+                }
+                Some(ResourceKind::Broker) => self.reconfigure_all(step),
+                None => {}
+            },
+            Command::AllocateProducerIds(_) => {}
+        }
+        outcome
+    }
+
+    fn make_missing_partitions(&mut self, topic: TopicId, step: &mut Step<'_>) {
+        let Some(state) = self.image.topic(topic) else { return };
+        let name = state.name.clone();
+        let own = self.broker_id;
+        let led = (0..).zip(&state.partitions).filter(|(_, state)| state.leader == Some(own));
+        let led: Vec<_> = led.map(|(index, state)| (index, state.leader_epoch)).collect();
+        for (index, epoch) in led {
+            let id = TopicPartition { topic, partition: PartitionIndex(index) };
+            if self.slot(id).is_none() {
+                let slot = self.make_partition(id, &name, epoch, None, step);
+                self.partition_made(slot, step);
+            }
+        }
+    }
+
+    /// Leader epochs have changed.
+    fn take_epochs(&mut self) {
+        for partition in self.partitions.iter_mut().flatten() {
+            let id = partition.id();
+            if let Some(state) = self.image.partition(id.topic, id.partition)
+                && state.leader_epoch > partition.leader_epoch()
+            {
+                partition.begin_epoch(state.leader_epoch);
+            }
+        }
+    }
+}

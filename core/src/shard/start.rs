@@ -1,0 +1,239 @@
+//! Starting: reading the checkpoints, opening the logs.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    string::String,
+    vec::Vec,
+};
+
+use super::{Shard, Step, Timer};
+use crate::{
+    disk::{DirectoryEntry, DirectoryId, DiskOp, DiskResult, FileName, FileRef, IoId},
+    log::{checkpoint_file, open::Known},
+    machine::Effect,
+    notice::Notice,
+    partition::directory_name,
+    types::{LeaderEpoch, Offset, PartitionIndex, TopicPartition},
+};
+
+/// The first number that a partition's directory gets; those below are known from the start.
+pub(super) const FIRST_DIRECTORY: u32 = 2;
+
+/// The file that says that the broker stopped in order.
+pub(super) const CLEAN_SHUTDOWN: FileRef =
+    FileRef { directory: DirectoryId::DATA, name: FileName::Fixed(".kafka_cleanshutdown") };
+
+/// How many logs are opened at once.
+const OPENING_MAX: usize = 64;
+
+/// After how many opened logs there is a word on how far it has come.
+const PROGRESS_EVERY: usize = 1_000;
+
+/// Far more than a checkpoint takes.
+const CHECKPOINT_BYTES_MAX: u32 = 256 << 20;
+
+/// How far the shard's start has come.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    waiting: BTreeMap<u64, Awaited>,
+    listing: Vec<DirectoryEntry>,
+    recovery_points: checkpoint_file::Offsets,
+    start_offsets: checkpoint_file::Offsets,
+    clean: bool,
+    to_open: VecDeque<(TopicPartition, String, LeaderEpoch)>,
+    opening: BTreeSet<u32>,
+    open: usize,
+    total: usize,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Reading,
+    Opening,
+    Running,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Listing,
+    RecoveryPoints,
+    StartOffsets,
+    MarkerRemoved,
+}
+
+impl Shard {
+    pub(super) fn begin_start(&mut self, step: &mut Step<'_>) {
+        let read = |file| DiskOp::Read { file, position: 0, length: CHECKPOINT_BYTES_MAX };
+        let asked = [
+            (DiskOp::List(DirectoryId::DATA), Awaited::Listing),
+            (read(checkpoint_file::RECOVERY_POINTS), Awaited::RecoveryPoints),
+            (read(checkpoint_file::START_OFFSETS), Awaited::StartOffsets),
+        ];
+        for (op, awaited) in asked {
+            let io = self.disk(step).submit(op);
+            self.life.waiting.insert(io.number, awaited);
+        }
+    }
+
+    /// Whether requests can be served.
+    pub(crate) fn is_running(&self) -> bool {
+        self.life.phase == Phase::Running
+    }
+
+    pub(super) fn start_operation_ended(
+        &mut self,
+        io: IoId,
+        result: DiskResult,
+        step: &mut Step<'_>,
+    ) {
+        let Some(awaited) = self.life.waiting.remove(&io.number) else { return };
+        match (awaited, result) {
+            (Awaited::Listing, DiskResult::Entries(entries)) => self.life.listing = entries,
+            (Awaited::RecoveryPoints, DiskResult::Bytes(bytes)) => {
+                self.life.recovery_points = checkpoint_file::decode(&bytes);
+            }
+            (Awaited::StartOffsets, DiskResult::Bytes(bytes)) => {
+                self.life.start_offsets = checkpoint_file::decode(&bytes);
+            }
+            // A checkpoint that is not there says nothing.
+            (
+                Awaited::Listing
+                | Awaited::RecoveryPoints
+                | Awaited::StartOffsets
+                | Awaited::MarkerRemoved,
+                _,
+            ) => {}
+        }
+        if self.life.waiting.is_empty() && self.life.phase == Phase::Reading {
+            self.life.phase = Phase::Opening;
+            self.plan_opening(step);
+        }
+        self.open_more(step);
+    }
+
+    /// Sorts what lies in the data folder.
+    fn plan_opening(&mut self, step: &mut Step<'_>) {
+        let listing = core::mem::take(&mut self.life.listing);
+        let marker = alloc::format!("{}", CLEAN_SHUTDOWN.name);
+        self.life.clean = listing.iter().any(|entry| entry.name == marker);
+        if self.life.clean {
+            // Gone for certain before anything is written: a crash from now on is one.
+            let mut disk = self.disk(step);
+            disk.submit(DiskOp::Remove(CLEAN_SHUTDOWN));
+            let directories = [DirectoryId::DATA].into();
+            let io = disk.submit(DiskOp::Sync { files: Vec::new(), directories });
+            self.life.waiting.insert(io.number, Awaited::MarkerRemoved);
+        }
+        let mut existing: BTreeSet<String> = listing
+            .into_iter()
+            .filter(|entry| entry.is_directory)
+            .map(|entry| entry.name)
+            .collect();
+        let mut fresh = Vec::new();
+        for (topic, state) in self.image.topics() {
+            for (index, partition) in (0..).zip(&state.partitions) {
+                if partition.leader != Some(self.broker_id) {
+                    continue;
+                }
+                let id = TopicPartition { topic, partition: PartitionIndex(index) };
+                let entry = (id, state.name.clone(), partition.leader_epoch);
+                if existing.remove(&directory_name(&state.name, id.partition)) {
+                    self.life.to_open.push_back(entry);
+                } else {
+                    fresh.push(entry);
+                }
+            }
+        }
+        self.life.total = self.life.to_open.len();
+        for (id, name, epoch) in fresh {
+            self.make_partition(id, &name, epoch, None, step);
+        }
+        for name in existing {
+            self.clear_away(name, step);
+        }
+    }
+
+    /// A directory that belongs to no partition: what is left of a deleted one is removed, anything that looks like one is set
+    /// aside.
+    fn clear_away(&mut self, name: String, step: &mut Step<'_>) {
+        let looks_like_partition = name
+            .rsplit_once('-')
+            .is_some_and(|(topic, index)| !topic.is_empty() && index.parse::<u32>().is_ok());
+        let is_deleted = name.ends_with("-delete");
+        if !looks_like_partition && !is_deleted {
+            return;
+        }
+        let directory = DirectoryId(self.next_directory);
+        self.next_directory += 1;
+        let mut disk = self.disk(step);
+        disk.submit(DiskOp::Use { directory, name: name.clone() });
+        if is_deleted {
+            disk.submit(DiskOp::RemoveDirectory(directory));
+            return;
+        }
+        let set_aside_as = alloc::format!("{name}-stray");
+        disk.submit(DiskOp::RenameDirectory { directory, name: set_aside_as.clone() });
+        disk.notice(Notice::StrayDirectory { directory: name, set_aside_as });
+    }
+
+    fn open_more(&mut self, step: &mut Step<'_>) {
+        if self.life.phase != Phase::Opening {
+            return;
+        }
+        while self.life.opening.len() < OPENING_MAX
+            && let Some((id, name, epoch)) = self.life.to_open.pop_front()
+        {
+            let known = self.known(&name, id.partition);
+            let slot = self.make_partition(id, &name, epoch, Some(known), step);
+            self.life.opening.insert(slot);
+        }
+        if self.life.opening.is_empty() && self.life.waiting.is_empty() {
+            self.life.phase = Phase::Running;
+            self.life.recovery_points.clear();
+            self.life.start_offsets.clear();
+            self.begin_running(step);
+        }
+    }
+
+    fn known(&self, topic: &str, partition: PartitionIndex) -> Known {
+        let offset = |offsets: &checkpoint_file::Offsets| -> Option<Offset> {
+            offsets.get(topic)?.get(&partition).copied()
+        };
+        Known {
+            clean: self.life.clean,
+            recovery_point: offset(&self.life.recovery_points),
+            start_offset: offset(&self.life.start_offsets),
+        }
+    }
+
+    /// A partition's log is open, or will not be.
+    pub(super) fn partition_opened(&mut self, slot: u32, step: &mut Step<'_>) {
+        self.note_dirty(slot, step);
+        if !self.life.opening.remove(&slot) {
+            return;
+        }
+        self.life.open += 1;
+        let (open, total) = (self.life.open, self.life.total);
+        if open.is_multiple_of(PROGRESS_EVERY) {
+            step.effects.push(Effect::Notice(Notice::Opening { open, total }));
+        }
+        self.open_more(step);
+    }
+
+    fn begin_running(&mut self, step: &mut Step<'_>) {
+        let now = step.now.instant;
+        let after = core::time::Duration::from_millis;
+        self.set_timer(Timer::Checkpoint, now + after(self.settings.checkpoint_interval_ms));
+        self.set_timer(Timer::Retention, now + FIRST_RETENTION_CHECK);
+        let offsets_ms = self.settings.offsets_retention_check_interval_ms;
+        self.set_timer(Timer::Offsets, now + after(offsets_ms));
+        self.set_timer(Timer::Cleaner, now + after(self.settings.cleaner_backoff_ms));
+        self.load_coordinators(step);
+        step.effects.push(Effect::Ready);
+    }
+}
+
+/// Old segments are first looked for a while after the start, as Kafka does it.
+const FIRST_RETENTION_CHECK: core::time::Duration = core::time::Duration::from_secs(30);
