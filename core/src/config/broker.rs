@@ -63,8 +63,8 @@ broker_keys! {
         "How often the points are moved that recovery begins from, in milliseconds.";
     Broker "log.retention.check.interval.ms" Long Some("300000"), Rule::AtLeast(1),
         "How often old segments are looked for, in milliseconds.";
-    DynamicBroker "max.connections" Int INT_MAX, Rule::AtLeast(0), "How many connections there may be.";
-    DynamicBroker "max.connections.per.ip" Int INT_MAX, Rule::AtLeast(0),
+    Broker "max.connections" Int INT_MAX, Rule::AtLeast(0), "How many connections there may be.";
+    Broker "max.connections.per.ip" Int INT_MAX, Rule::AtLeast(0),
         "How many connections there may be from one address.";
     Broker "max.incremental.fetch.session.cache.slots" Int Some("1000"), Rule::AtLeast(0),
         "How many incremental fetch sessions are kept.";
@@ -183,8 +183,6 @@ pub struct Settings {
     pub offsets_topic_segment_bytes: i64,
     pub disk_reserve_bytes: u64,
     pub producer_id_expiration_ms: i64,
-    pub max_connections: usize,
-    pub max_connections_per_ip: usize,
 }
 
 impl Settings {
@@ -227,8 +225,6 @@ impl Settings {
             offsets_topic_segment_bytes: number("offsets.topic.segment.bytes"),
             disk_reserve_bytes: unsigned("ottla.disk.reserve.bytes"),
             producer_id_expiration_ms: number("producer.id.expiration.ms"),
-            max_connections: size("max.connections"),
-            max_connections_per_ip: size("max.connections.per.ip"),
         }
     }
 

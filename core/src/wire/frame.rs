@@ -234,6 +234,11 @@ impl FrameDecoder {
         !self.buffer.is_empty()
     }
 
+    /// How long the frame is that is arriving, once its length has come.
+    pub fn announced_bytes(&self) -> Option<usize> {
+        self.frame_length()
+    }
+
     /// The length that leads the buffer, if it is there and plausible.
     fn frame_length(&self) -> Option<usize> {
         let length = i32::from_be_bytes(*self.buffer.first_chunk()?);

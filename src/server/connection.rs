@@ -1,0 +1,291 @@
+//! A connection: one task reads requests off it, another writes responses.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use ottla_core::{
+    machine::ConnectionId,
+    shard::Input,
+    types::Instant,
+    wire::{
+        ApiKey,
+        frame::{FrameDecoder, FrameError, FrameLimits},
+    },
+};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc};
+
+use super::{Event, metrics::Metrics};
+use crate::world::{Clock, Disk, Outgoing, Reader, World, Writer};
+
+/// How much one connection may have in the broker at once; more stays in the socket. A request takes one, and another one for
+/// each [`CREDIT_BYTES`].
+const CREDITS: u32 = 256;
+const CREDIT_BYTES: usize = 128 << 10;
+
+/// For how long a request may stand still half-way, or a response that cannot be written.
+const STALL: Duration = Duration::from_secs(60);
+
+/// A request that is longer than this takes its place among the large ones, of which not too many may be in memory.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// What a connection is asked to write.
+#[derive(Debug)]
+enum Order<H> {
+    Send(Vec<Outgoing<H>>),
+    /// A request is done that has no response.
+    Nothing,
+    Close,
+}
+
+/// The shard's end of a connection.
+#[derive(Debug)]
+pub struct Link<H> {
+    orders: mpsc::UnboundedSender<Order<H>>,
+}
+
+impl<H> Link<H> {
+    /// Has a response written.
+    pub(super) fn send(&self, pieces: Vec<Outgoing<H>>) {
+        // A connection that has ended takes no responses, and needs none.
+        let _ = self.orders.send(Order::Send(pieces));
+    }
+
+    /// A request is done that has no response.
+    pub(super) fn done(&self) {
+        let _ = self.orders.send(Order::Nothing);
+    }
+
+    /// Has the connection ended, after what was sent.
+    pub(super) fn close(&self) {
+        let _ = self.orders.send(Order::Close);
+    }
+}
+
+/// A request that is in the broker.
+#[derive(Debug)]
+struct Begun {
+    credits: u32,
+    key: i16,
+    at: Instant,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared<W: World> {
+    pub(super) world: W,
+    pub(super) inbox: mpsc::UnboundedSender<Event<<W::Disk as Disk>::Handle>>,
+    pub(super) limits: FrameLimits,
+    pub(super) idle: Option<Duration>,
+    /// How much room there is for large requests, in KiB.
+    pub(super) room: Semaphore,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Why a connection was ended, beyond what the shard says.
+#[derive(Debug)]
+enum Problem {
+    Frame(FrameError),
+    Idle,
+    Stalled,
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn serve<W, R, T>(
+    shared: Arc<Shared<W>>,
+    connection: ConnectionId,
+    host: String,
+    reader: R,
+    writer: T,
+) where
+    W: World,
+    R: Reader,
+    T: Writer<Handle = <W::Disk as Disk>::Handle>,
+{
+    let (orders, queue) = mpsc::unbounded_channel();
+    let (begun, in_flight) = mpsc::unbounded_channel();
+    let event = Event::Connected { connection, host: host.clone(), link: Link { orders } };
+    if shared.inbox.send(event).is_err() {
+        return;
+    }
+    let credits = Arc::new(Semaphore::new(CREDITS as usize));
+    let closed = Arc::new(Notify::new());
+    let responses = Responses {
+        shared: Arc::clone(&shared),
+        writer,
+        queue,
+        in_flight,
+        credits: Arc::clone(&credits),
+    };
+    let notify = Arc::clone(&closed);
+    tokio::spawn(async move {
+        responses.write().await;
+        notify.notify_one();
+    });
+    let decoder = FrameDecoder::new(shared.limits);
+    let requests =
+        Requests { shared: &shared, connection, reader, decoder, begun, credits: &credits };
+    let connection = connection.0;
+    match requests.read(&closed).await {
+        Ok(()) => tracing::debug!(%host, connection, "connection ended"),
+        Err(Problem::Frame(error)) => {
+            tracing::warn!(%host, connection, %error, "connection closed: bad frame");
+        }
+        Err(Problem::Idle) => tracing::debug!(%host, connection, "connection closed: idle"),
+        Err(Problem::Stalled) => {
+            tracing::warn!(%host, connection, "connection closed: a request stood still half-way");
+        }
+    }
+    let connection = ConnectionId(connection);
+    let _ = shared.inbox.send(Event::Input(Input::Disconnected { connection }));
+}
+
+/// The reading half.
+struct Requests<'a, W: World, R> {
+    shared: &'a Shared<W>,
+    connection: ConnectionId,
+    reader: R,
+    decoder: FrameDecoder,
+    begun: mpsc::UnboundedSender<Begun>,
+    credits: &'a Semaphore,
+}
+
+impl<W: World, R: Reader> Requests<'_, W, R> {
+    /// Reads requests until the connection ends.
+    async fn read(mut self, closed: &Notify) -> Result<(), Problem> {
+        let mut room = None;
+        loop {
+            match self.decoder.next_frame().map_err(Problem::Frame)? {
+                Some(frame) => {
+                    if !self.begin(frame).await {
+                        return Ok(());
+                    }
+                    room = None;
+                }
+                None => {
+                    if room.is_none() {
+                        room = make_room(self.shared, self.decoder.announced_bytes()).await;
+                    }
+                    let more = tokio::select! {
+                        biased;
+                        () = closed.notified() => false,
+                        more = self.read_more() => more?,
+                    };
+                    if !more {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives a request to the shard, once the connection has credit for it.
+    async fn begin(&mut self, frame: Bytes) -> bool {
+        let units = u32::try_from(frame.len() / CREDIT_BYTES).unwrap_or(CREDITS);
+        let credits = (1 + units).min(CREDITS);
+        let Ok(credit) = self.credits.acquire_many(credits).await else { return false };
+        // The response gives it back.
+        credit.forget();
+        let key = frame.first_chunk().map_or(-1, |key| i16::from_be_bytes(*key));
+        let at = self.shared.world.clock().now().instant;
+        let input = Input::Frame { connection: self.connection, frame };
+        self.begun.send(Begun { credits, key, at }).is_ok()
+            && self.shared.inbox.send(Event::Input(input)).is_ok()
+    }
+
+    /// Reads once; false at the end of the connection.
+    async fn read_more(&mut self) -> Result<bool, Problem> {
+        let mid_frame = self.decoder.is_mid_frame();
+        let patience = if mid_frame { Some(STALL) } else { self.shared.idle };
+        let bytes = loop {
+            let read = self.reader.read(self.decoder.buffer_mut());
+            tokio::select! {
+                biased;
+                read = read => break read.unwrap_or(0),
+                () = wait(self.shared.world.clock(), patience) => {
+                    if mid_frame {
+                        return Err(Problem::Stalled);
+                    }
+                    // Who waits for an answer is not idle.
+                    if self.credits.available_permits() == CREDITS as usize {
+                        return Err(Problem::Idle);
+                    }
+                }
+            }
+        };
+        self.decoder.note_read(bytes);
+        self.shared.metrics.add_bytes_in(bytes as u64);
+        Ok(bytes > 0)
+    }
+}
+
+/// A large request waits until there is room for it, and keeps it while it arrives.
+async fn make_room<W: World>(
+    shared: &Shared<W>,
+    announced_bytes: Option<usize>,
+) -> Option<SemaphorePermit<'_>> {
+    let bytes = announced_bytes.filter(|bytes| *bytes > LARGE_BYTES)?;
+    let kibibytes = u32::try_from(bytes >> 10).unwrap_or(u32::MAX);
+    shared.room.acquire_many(kibibytes).await.ok()
+}
+
+async fn wait(clock: &impl Clock, patience: Option<Duration>) {
+    match patience {
+        Some(patience) => clock.sleep(patience).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The writing half.
+struct Responses<W: World, T> {
+    shared: Arc<Shared<W>>,
+    writer: T,
+    queue: mpsc::UnboundedReceiver<Order<<W::Disk as Disk>::Handle>>,
+    in_flight: mpsc::UnboundedReceiver<Begun>,
+    credits: Arc<Semaphore>,
+}
+
+impl<W: World, T: Writer<Handle = <W::Disk as Disk>::Handle>> Responses<W, T> {
+    /// Writes responses until the connection is to end.
+    async fn write(mut self) {
+        let mut orders = Vec::new();
+        while self.queue.recv_many(&mut orders, CREDITS as usize).await > 0 {
+            let mut pieces = Vec::new();
+            let mut done = 0;
+            let mut close = false;
+            for order in orders.drain(..) {
+                match order {
+                    Order::Send(response) => {
+                        done += 1;
+                        pieces.extend(response);
+                    }
+                    Order::Nothing => done += 1,
+                    Order::Close => close = true,
+                }
+            }
+            let bytes: u64 = pieces.iter().map(Outgoing::len).sum();
+            let written = tokio::select! {
+                biased;
+                written = self.writer.write(pieces) => written.is_ok(),
+                () = self.shared.world.clock().sleep(STALL) => false,
+            };
+            self.shared.metrics.add_bytes_out(bytes);
+            self.give_back(done);
+            if close || !written {
+                break;
+            }
+        }
+        let _ = self.writer.shutdown().await;
+    }
+
+    /// Requests were answered.
+    fn give_back(&mut self, count: usize) {
+        let now = self.shared.world.clock().now().instant;
+        for _ in 0..count {
+            let Ok(Begun { credits, key, at }) = self.in_flight.try_recv() else { return };
+            self.credits.add_permits(credits as usize);
+            if let Some(key) = ApiKey::from_code(key) {
+                self.shared.metrics.answered(key, now - at);
+            }
+        }
+    }
+}

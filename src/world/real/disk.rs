@@ -1,0 +1,464 @@
+//! The file system.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions},
+    io::{self, IoSlice},
+    os::{fd::AsFd, unix::fs::FileExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::UNIX_EPOCH,
+};
+
+use bytes::Bytes;
+use ottla_core::{
+    disk::{DirectoryEntry, DirectoryId, DiskOp, DiskResult, FileRef, IoError, IoId, WriteData},
+    types::Timestamp,
+};
+use rustix::{
+    fs::{Advice, fadvise, fdatasync, fsync, statvfs, syncfs},
+    io::{Errno, ReadWriteFlags},
+};
+
+use crate::world::{Disk, Done, FileHandle};
+
+/// A data folder.
+#[derive(Debug, Clone)]
+pub struct RealDisk {
+    folder: Arc<Folder>,
+}
+
+#[derive(Debug)]
+struct Folder {
+    root: PathBuf,
+    table: Mutex<Table>,
+    open_max: usize,
+}
+
+/// The names of directories, and files that are open.
+#[derive(Debug)]
+struct Table {
+    directories: HashMap<DirectoryId, String>,
+    open: HashMap<FileRef, OpenFile>,
+    /// Counts uses, to tell which file was not used for longest.
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    file: Arc<File>,
+    last_used: u64,
+}
+
+/// An open file.
+#[derive(Debug, Clone)]
+pub struct RealHandle(Arc<File>);
+
+impl RealHandle {
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl FileHandle for RealHandle {
+    async fn read(&self, position: u64, length: usize) -> io::Result<Bytes> {
+        let file = Arc::clone(&self.0);
+        run_blocking(move || read_all(&file, position, length)).await?
+    }
+}
+
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+}
+
+impl RealDisk {
+    /// The data folder at `root`, which exists, with at most `open_max` files open at once.
+    pub fn new(root: &Path, open_max: usize) -> Self {
+        let directories = HashMap::from([
+            (DirectoryId::DATA, String::new()),
+            (DirectoryId::METADATA, METADATA_FOLDER.to_owned()),
+        ]);
+        let table = Mutex::new(Table { directories, open: HashMap::new(), clock: 0 });
+        Self { folder: Arc::new(Folder { root: root.to_owned(), table, open_max }) }
+    }
+}
+
+impl RealDisk {
+    fn begin_sync(&self, io: IoId, op: DiskOp, done: Done) {
+        let DiskOp::Sync { files, directories } = op else { return };
+        let files = match self.folder.open_all(&files) {
+            Ok(files) => files,
+            Err(error) => return done.tell(io, DiskResult::Failed(io_error(&error))),
+        };
+        let workers = files.len().clamp(1, SYNCS_AT_ONCE);
+        let round = Arc::new(SyncRound {
+            folder: Arc::clone(&self.folder),
+            files,
+            directories,
+            next: AtomicUsize::new(0),
+            working: AtomicUsize::new(workers),
+            failure: Mutex::new(None),
+            io,
+            done,
+        });
+        for _ in 0..workers {
+            let round = Arc::clone(&round);
+            tokio::task::spawn_blocking(move || round.work());
+        }
+    }
+}
+
+/// Where the metadata log is kept.
+const METADATA_FOLDER: &str = "metadata";
+
+impl Folder {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Nothing panics while it holds the lock; were it so, the table would still be whole.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn directory(&self, directory: DirectoryId) -> io::Result<PathBuf> {
+        match self.table().directories.get(&directory) {
+            Some(name) => Ok(self.root.join(name)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn path(&self, file: FileRef) -> io::Result<PathBuf> {
+        Ok(self.directory(file.directory)?.join(file.name.to_string()))
+    }
+
+    /// The file, opened if it is not.
+    fn open(&self, file: FileRef) -> io::Result<Arc<File>> {
+        if let Some(open) = self.table().touch(file) {
+            return Ok(open);
+        }
+        let opened = OpenOptions::new().read(true).write(true).open(self.path(file)?)?;
+        Ok(self.keep(file, opened))
+    }
+
+    fn create(&self, file: FileRef) -> io::Result<()> {
+        let path = self.path(file)?;
+        let made =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        self.keep(file, made);
+        Ok(())
+    }
+
+    fn keep(&self, file: FileRef, opened: File) -> Arc<File> {
+        let opened = Arc::new(opened);
+        let mut table = self.table();
+        table.clock += 1;
+        let last_used = table.clock;
+        table.open.insert(file, OpenFile { file: Arc::clone(&opened), last_used });
+        if table.open.len() > self.open_max {
+            table.close_oldest();
+        }
+        opened
+    }
+
+    fn perform(&self, op: DiskOp) -> io::Result<DiskResult> {
+        match op {
+            DiskOp::Use { directory, name } => {
+                self.table().directories.insert(directory, name);
+            }
+            DiskOp::CreateDirectory(directory) => {
+                fs::create_dir_all(self.directory(directory)?)?;
+            }
+            DiskOp::RenameDirectory { directory, name } => {
+                let from = self.directory(directory)?;
+                let to = self.root.join(&name);
+                if from.exists() {
+                    fs::rename(from, to)?;
+                }
+                self.table().directories.insert(directory, name);
+            }
+            DiskOp::RemoveDirectory(directory) => self.remove_directory(directory)?,
+            DiskOp::List(directory) => {
+                return list(&self.directory(directory)?).map(DiskResult::Entries);
+            }
+            DiskOp::Create(file) => self.create(file)?,
+            DiskOp::Write { file, position, data } => {
+                write_all(&*self.open(file)?, position, &[&data])?;
+            }
+            DiskOp::Read { file, position, length } => {
+                let bytes = read_all(&*self.open(file)?, position, length as usize)?;
+                return Ok(DiskResult::Bytes(bytes));
+            }
+            DiskOp::Sync { files, directories } => {
+                for file in self.open_all(&files)? {
+                    fdatasync(file)?;
+                }
+                self.sync_directories(&directories)?;
+            }
+            DiskOp::SyncAll => syncfs(File::open(&self.root)?)?,
+            DiskOp::Truncate { file, length } => self.open(file)?.set_len(length)?,
+            DiskOp::Rename { file, name } => {
+                let to = FileRef { directory: file.directory, name };
+                fs::rename(self.path(file)?, self.path(to)?)?;
+                let mut table = self.table();
+                table.open.remove(&to);
+                if let Some(open) = table.open.remove(&file) {
+                    table.open.insert(to, open);
+                }
+            }
+            DiskOp::Remove(file) => {
+                self.table().open.remove(&file);
+                match fs::remove_file(self.path(file)?) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    result => result?,
+                }
+            }
+            DiskOp::DropCache(file) => {
+                fadvise(self.open(file)?.as_fd(), 0, None, Advice::DontNeed)?;
+            }
+        }
+        Ok(DiskResult::Done)
+    }
+
+    fn remove_directory(&self, directory: DirectoryId) -> io::Result<()> {
+        let path = self.directory(directory)?;
+        let mut table = self.table();
+        table.open.retain(|file, _| file.directory != directory);
+        table.directories.remove(&directory);
+        drop(table);
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    /// The files of a round, opened. One that is gone has nothing left to be made durable.
+    fn open_all(&self, files: &[FileRef]) -> io::Result<Vec<Arc<File>>> {
+        let mut opened = Vec::with_capacity(files.len());
+        for file in files {
+            match self.open(*file) {
+                Ok(open) => opened.push(open),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(opened)
+    }
+
+    fn sync_directories(&self, directories: &[DirectoryId]) -> io::Result<()> {
+        for directory in directories {
+            fsync(File::open(self.directory(*directory)?)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many files of one round are synced at once: the file system joins what it is asked for together, and the disk has a
+/// queue.
+const SYNCS_AT_ONCE: usize = 32;
+
+/// A sync of several files, shared by those who carry it out.
+#[derive(Debug)]
+struct SyncRound {
+    folder: Arc<Folder>,
+    files: Vec<Arc<File>>,
+    directories: Vec<DirectoryId>,
+    next: AtomicUsize,
+    working: AtomicUsize,
+    failure: Mutex<Option<io::Error>>,
+    io: IoId,
+    done: Done,
+}
+
+impl SyncRound {
+    fn work(&self) {
+        while let Some(file) = self.files.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = fdatasync(file) {
+                self.fail(error.into());
+            }
+        }
+        // The last to finish syncs the names, and tells.
+        if self.working.fetch_sub(1, Ordering::AcqRel) == 1 {
+            if let Err(error) = self.folder.sync_directories(&self.directories) {
+                self.fail(error);
+            }
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = failure.take().map_or(Ok(DiskResult::Done), Err);
+            self.done.tell(self.io, settle(result));
+        }
+    }
+
+    fn fail(&self, error: io::Error) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(error);
+    }
+}
+
+impl Table {
+    fn touch(&mut self, file: FileRef) -> Option<Arc<File>> {
+        self.clock += 1;
+        let open = self.open.get_mut(&file)?;
+        open.last_used = self.clock;
+        Some(Arc::clone(&open.file))
+    }
+
+    /// Closes an eighth of the files: those that were not used for longest.
+    fn close_oldest(&mut self) {
+        let mut uses: Vec<u64> = self.open.values().map(|open| open.last_used).collect();
+        let count = uses.len() / 8;
+        let (_, &mut limit, _) = uses.select_nth_unstable(count);
+        self.open.retain(|_, open| open.last_used > limit);
+    }
+}
+
+fn list(path: &Path) -> io::Result<Vec<DirectoryEntry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        entries.push(DirectoryEntry {
+            name: entry.file_name().to_string_lossy().into_owned(),
+            is_directory: metadata.is_dir(),
+            length: metadata.len(),
+            modified: Timestamp(i64::try_from(modified.as_millis()).unwrap_or(i64::MAX)),
+        });
+    }
+    Ok(entries)
+}
+
+/// The least that is read into a buffer of its full size at once: a checkpoint is read with a generous limit.
+const READ_STEP_BYTES: usize = 4 << 20;
+
+fn read_all(file: &File, position: u64, length: usize) -> io::Result<Bytes> {
+    let mut buffer = Vec::new();
+    while buffer.len() < length {
+        let start = buffer.len();
+        let step = (length - start).min(READ_STEP_BYTES);
+        buffer.resize(start + step, 0);
+        let read = file.read_at(&mut buffer[start..], position + start as u64)?;
+        buffer.truncate(start + read);
+        if read == 0 {
+            break;
+        }
+    }
+    Ok(buffer.into())
+}
+
+/// Reads what the page cache has; nothing if not all of it is there.
+fn read_cached(file: &File, position: u64, length: usize) -> Option<Bytes> {
+    if length > READ_STEP_BYTES {
+        return None;
+    }
+    let mut buffer = vec![0; length];
+    let mut slices = [io::IoSliceMut::new(&mut buffer)];
+    let read = rustix::io::preadv2(file, &mut slices, position, ReadWriteFlags::NOWAIT).ok()?;
+    (read == length).then(|| buffer.into())
+}
+
+/// How many pieces one system call takes.
+const SLICES_MAX: usize = 1_024;
+
+fn write_all(file: &File, mut position: u64, writes: &[&WriteData]) -> io::Result<()> {
+    let mut slices = Vec::with_capacity(writes.len() * 2);
+    for data in writes {
+        match data {
+            WriteData::Bytes(bytes) => slices.push(IoSlice::new(bytes)),
+            WriteData::Batch { header, body } => {
+                slices.push(IoSlice::new(header));
+                slices.push(IoSlice::new(body));
+            }
+        }
+    }
+    let mut rest = &mut slices[..];
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        let some = &rest[..rest.len().min(SLICES_MAX)];
+        let written = match rustix::io::pwritev(file, some, position) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => written,
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        position += written as u64;
+        IoSlice::advance_slices(&mut rest, written);
+    }
+    Ok(())
+}
+
+fn io_error(error: &io::Error) -> IoError {
+    match error.kind() {
+        io::ErrorKind::NotFound => IoError::NotFound,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => IoError::NoSpace,
+        _ => IoError::Os(error.raw_os_error().unwrap_or_default()),
+    }
+}
+
+fn settle(result: io::Result<DiskResult>) -> DiskResult {
+    result.unwrap_or_else(|error| DiskResult::Failed(io_error(&error)))
+}
+
+impl Disk for RealDisk {
+    type Handle = RealHandle;
+
+    fn submit(&self, io: IoId, op: DiskOp, done: Done) {
+        match &op {
+            // What only touches the page cache is done at once: to hand it over would cost more.
+            DiskOp::Use { .. }
+            | DiskOp::CreateDirectory(_)
+            | DiskOp::RenameDirectory { .. }
+            | DiskOp::Create(_)
+            | DiskOp::Write { .. }
+            | DiskOp::Truncate { .. }
+            | DiskOp::Rename { .. }
+            | DiskOp::DropCache(_) => {
+                done.tell(io, settle(self.folder.perform(op)));
+                return;
+            }
+            DiskOp::Read { file, position, length } => {
+                let cached = self
+                    .folder
+                    .open(*file)
+                    .map(|open| read_cached(&open, *position, *length as usize));
+                match cached {
+                    Ok(Some(bytes)) => return done.tell(io, DiskResult::Bytes(bytes)),
+                    Ok(None) => {}
+                    Err(error) => return done.tell(io, DiskResult::Failed(io_error(&error))),
+                }
+            }
+            DiskOp::Sync { files, .. } if files.len() > 1 => return self.begin_sync(io, op, done),
+            DiskOp::RemoveDirectory(_)
+            | DiskOp::List(_)
+            | DiskOp::Sync { .. }
+            | DiskOp::SyncAll
+            | DiskOp::Remove(_) => {}
+        }
+        let folder = Arc::clone(&self.folder);
+        tokio::task::spawn_blocking(move || done.tell(io, settle(folder.perform(op))));
+    }
+
+    fn submit_writes(
+        &self,
+        file: FileRef,
+        position: u64,
+        writes: Vec<(IoId, WriteData)>,
+        done: &Done,
+    ) {
+        let data: Vec<&WriteData> = writes.iter().map(|(_, data)| data).collect();
+        let result = self.folder.open(file).and_then(|open| write_all(&open, position, &data));
+        let result = settle(result.map(|()| DiskResult::Done));
+        for (io, _) in &writes {
+            done.tell(*io, result.clone());
+        }
+    }
+
+    fn open(&self, file: FileRef) -> io::Result<RealHandle> {
+        self.folder.open(file).map(RealHandle)
+    }
+
+    fn space(&self) -> io::Result<(u64, u64)> {
+        let figures = statvfs(&self.folder.root)?;
+        Ok((figures.f_bavail * figures.f_frsize, figures.f_blocks * figures.f_frsize))
+    }
+}

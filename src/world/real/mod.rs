@@ -1,0 +1,49 @@
+//! The real world: Linux by way of tokio.
+
+mod clock;
+mod disk;
+mod net;
+
+pub use clock::RealClock;
+pub use disk::RealDisk;
+pub use net::RealNet;
+
+use super::World;
+
+/// The real world.
+#[derive(Debug, Clone)]
+pub struct RealWorld {
+    net: RealNet,
+    disk: RealDisk,
+    clock: RealClock,
+}
+
+impl RealWorld {
+    /// The world as seen from a data folder.
+    pub const fn new(disk: RealDisk, clock: RealClock) -> Self {
+        Self { net: RealNet, disk, clock }
+    }
+}
+
+impl World for RealWorld {
+    type Net = RealNet;
+    type Disk = RealDisk;
+    type Clock = RealClock;
+
+    fn net(&self) -> &RealNet {
+        &self.net
+    }
+
+    fn disk(&self) -> &RealDisk {
+        &self.disk
+    }
+
+    fn clock(&self) -> &RealClock {
+        &self.clock
+    }
+
+    fn seed(&self) -> u64 {
+        // The operating system's randomness: ids must differ from those of any other broker.
+        std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id())
+    }
+}

@@ -1,0 +1,155 @@
+//! TCP.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use rustix::io::Errno;
+use tokio::{
+    io::Interest,
+    net::{TcpListener, TcpStream},
+};
+
+use super::disk::RealHandle;
+use crate::world::{Listener, Net, Outgoing, Reader, Writer};
+
+/// TCP.
+#[derive(Debug, Clone, Copy)]
+pub struct RealNet;
+
+impl Net for RealNet {
+    type Listener = RealListener;
+    type Handle = RealHandle;
+
+    async fn bind(&self, address: &str) -> io::Result<RealListener> {
+        TcpListener::bind(address).await.map(RealListener)
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct RealListener(TcpListener);
+
+impl Listener for RealListener {
+    type Reader = RealReader;
+    type Writer = RealWriter;
+    type Handle = RealHandle;
+
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    async fn accept(&mut self) -> io::Result<(RealReader, RealWriter, SocketAddr)> {
+        let (stream, peer) = self.0.accept().await?;
+        // Responses are written whole; to wait for more would only delay them.
+        stream.set_nodelay(true)?;
+        let stream = Arc::new(stream);
+        Ok((RealReader(Arc::clone(&stream)), RealWriter(stream), peer))
+    }
+}
+
+/// The half of a socket that is read.
+#[derive(Debug)]
+pub struct RealReader(Arc<TcpStream>);
+
+impl Reader for RealReader {
+    async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        loop {
+            match self.0.try_read_buf(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.0.readable().await?;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// The half of a socket that is written.
+#[derive(Debug)]
+pub struct RealWriter(Arc<TcpStream>);
+
+/// How many pieces one system call takes.
+const SLICES_MAX: usize = 64;
+
+impl Writer for RealWriter {
+    type Handle = RealHandle;
+
+    async fn write(&mut self, pieces: Vec<Outgoing<RealHandle>>) -> io::Result<()> {
+        let mut pieces = VecDeque::from(pieces);
+        loop {
+            // What is empty has been written.
+            while matches!(pieces.front(), Some(Outgoing::Bytes(bytes)) if bytes.is_empty()) {
+                pieces.pop_front();
+            }
+            let result = match pieces.front_mut() {
+                None => return Ok(()),
+                Some(Outgoing::Bytes(_)) => self.try_write_bytes(&mut pieces),
+                Some(Outgoing::File { handle, position, length }) => {
+                    let result = self.try_send_file(handle, *position, *length);
+                    if let Ok(sent) = result {
+                        *position += sent;
+                        *length -= sent;
+                        if *length == 0 {
+                            pieces.pop_front();
+                        }
+                    }
+                    result.map(drop)
+                }
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.0.writable().await?;
+                }
+                result => result?,
+            }
+        }
+    }
+
+    async fn shutdown(&mut self) -> io::Result<()> {
+        rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Write)?;
+        Ok(())
+    }
+}
+
+impl RealWriter {
+    fn try_write_bytes(&self, pieces: &mut VecDeque<Outgoing<RealHandle>>) -> io::Result<()> {
+        let bytes = |piece| match piece {
+            &Outgoing::Bytes(ref bytes) => Some(IoSlice::new(bytes)),
+            &Outgoing::File { .. } => None,
+        };
+        let slices: Vec<IoSlice<'_>> = pieces.iter().map_while(bytes).take(SLICES_MAX).collect();
+        let mut written = self.0.try_write_vectored(&slices)?;
+        while let Some(Outgoing::Bytes(front)) = pieces.front_mut() {
+            let part = written.min(front.len());
+            Bytes::advance(front, part);
+            written -= part;
+            if !front.is_empty() {
+                break;
+            }
+            pieces.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The bytes go from the page cache to the socket without a detour.
+    fn try_send_file(&self, handle: &RealHandle, position: u64, length: u64) -> io::Result<u64> {
+        self.0.try_io(Interest::WRITABLE, || {
+            let mut offset = position;
+            let count = usize::try_from(length).unwrap_or(usize::MAX);
+            match rustix::fs::sendfile(&*self.0, handle.file(), Some(&mut offset), count) {
+                Ok(0) => Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the segment ends before the range that was to be sent",
+                )),
+                Ok(sent) => Ok(sent as u64),
+                Err(Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+}
