@@ -328,27 +328,28 @@ fn list(path: &Path) -> io::Result<Vec<DirectoryEntry>> {
     Ok(entries)
 }
 
-/// The least that is read into a buffer of its full size at once: a checkpoint is read with a generous limit.
-const READ_STEP_BYTES: usize = 4 << 20;
-
 fn read_all(file: &File, position: u64, length: usize) -> io::Result<Bytes> {
-    let mut buffer = Vec::new();
-    while buffer.len() < length {
-        let start = buffer.len();
-        let step = (length - start).min(READ_STEP_BYTES);
-        buffer.resize(start + step, 0);
-        let read = file.read_at(&mut buffer[start..], position + start as u64)?;
-        buffer.truncate(start + read);
-        if read == 0 {
-            break;
+    // Some limits are generous: what is not there needs no room.
+    let there = file.metadata()?.len().saturating_sub(position);
+    let length = length.min(usize::try_from(there).unwrap_or(usize::MAX));
+    let mut buffer = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match file.read_at(&mut buffer[filled..], position + filled as u64)? {
+            0 => break,
+            read => filled += read,
         }
     }
+    buffer.truncate(filled);
     Ok(buffer.into())
 }
 
+/// What is read at once if the page cache has it.
+const READ_CACHED_BYTES_MAX: usize = 4 << 20;
+
 /// Reads what the page cache has; nothing if not all of it is there.
 fn read_cached(file: &File, position: u64, length: usize) -> Option<Bytes> {
-    if length > READ_STEP_BYTES {
+    if length > READ_CACHED_BYTES_MAX {
         return None;
     }
     let mut buffer = vec![0; length];
