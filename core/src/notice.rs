@@ -4,7 +4,8 @@ use alloc::string::String;
 
 use crate::{
     disk::IoError,
-    log::{open::Recovered, retention::Expired},
+    log::{cleaner::Compacted, open::Recovered, retention::Expired},
+    records::BatchError,
     types::{Offset, TopicId},
 };
 
@@ -82,10 +83,24 @@ pub enum Notice {
     Compacted {
         /// The partition's directory.
         partition: String,
-        /// How large the segments were.
-        bytes_before: u64,
-        /// How large they are.
-        bytes_after: u64,
+        /// What was done.
+        compacted: Compacted,
+    },
+    /// A log cannot be compacted: a segment is damaged.
+    CompactionDamaged {
+        /// The partition's directory.
+        partition: String,
+        /// The segment.
+        segment: Offset,
+        /// What is wrong with it.
+        error: BatchError,
+    },
+    /// The disk failed a compaction. It will be tried again; the log is as it was.
+    CompactionFailed {
+        /// The partition's directory.
+        partition: String,
+        /// Why.
+        error: IoError,
     },
     /// A topic was made.
     TopicCreated {

@@ -179,6 +179,10 @@ impl AsyncRuntime for ShellRuntime {
     }
 
     #[allow(refining_impl_trait, reason = "the trait leaves the future's kind open")]
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function could not promise that it is Send"
+    )]
     fn spawn_blocking<F, T>(work: F) -> impl Future<Output = Result<T, io::Error>> + Send
     where
         F: FnOnce() -> T + Send + 'static,

@@ -52,8 +52,20 @@ pub(super) fn log(notice: Notice) {
             start_offset = start_offset.0,
             "old segments deleted"
         ),
-        Notice::Compacted { partition, bytes_before, bytes_after } => {
-            tracing::info!(partition, bytes_before, bytes_after, "log compacted");
+        Notice::Compacted { partition, compacted } => tracing::info!(
+            partition,
+            bytes_before = compacted.bytes_before,
+            bytes_after = compacted.bytes_after,
+            "log compacted"
+        ),
+        Notice::CompactionDamaged { partition, segment, error } => tracing::error!(
+            partition,
+            segment = segment.0,
+            %error,
+            "a segment is damaged: the log is not compacted any more"
+        ),
+        Notice::CompactionFailed { partition, error } => {
+            tracing::warn!(partition, %error, "compaction failed, and will be tried again");
         }
         Notice::TopicCreated { name, id, partitions } => {
             tracing::info!(name, %id, partitions, "topic created");

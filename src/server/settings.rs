@@ -200,7 +200,12 @@ fn flatten(prefix: &str, table: &toml::Table, settings: &mut Vec<(String, String
             toml::Value::Array(members) => {
                 let members = members.iter().map(|member| match member {
                     toml::Value::String(text) => text.clone(),
-                    other => other.to_string(),
+                    toml::Value::Integer(_)
+                    | toml::Value::Float(_)
+                    | toml::Value::Boolean(_)
+                    | toml::Value::Datetime(_)
+                    | toml::Value::Array(_)
+                    | toml::Value::Table(_) => member.to_string(),
                 });
                 settings.push((key, members.collect::<Vec<_>>().join(",")));
             }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 use ottla_core::{
     disk::{DiskOp, DiskResult, FileRef, IoId, WriteData},
     inspect::Inspection,
+    job::Job,
     machine::{ConnectionId, Effect, Effects, Now},
     shard::{Input, Shard},
     types::Instant,
@@ -27,6 +28,7 @@ const EVENTS_AT_ONCE: usize = 1_024;
 pub(super) struct ShardLoop<W: World> {
     world: W,
     shard: Shard,
+    sender: mpsc::UnboundedSender<Event<Handle<W>>>,
     inbox: mpsc::UnboundedReceiver<Event<Handle<W>>>,
     done: Done,
     links: HashMap<ConnectionId, (String, Link<Handle<W>>)>,
@@ -65,13 +67,15 @@ pub(super) struct Parts<W: World> {
 impl<W: World> ShardLoop<W> {
     pub(super) fn new(parts: Parts<W>) -> Self {
         let Parts { world, shard, effects, sender, inbox, quorum, metrics, ready } = parts;
+        let to_shard = sender.clone();
         let done = Done::Shard(Arc::new(move |io, result| {
             // The loop ends last.
-            let _ = sender.send(Event::Disk(io, result));
+            let _ = to_shard.send(Event::Disk(io, result));
         }));
         Self {
             world,
             shard,
+            sender,
             inbox,
             done,
             links: HashMap::new(),
@@ -236,8 +240,12 @@ impl<W: World> ShardLoop<W> {
         }
     }
 
-    fn compute(&mut self, _io: IoId, job: ottla_core::job::Job) {
-        match job {}
+    fn compute(&self, io: IoId, job: Job) {
+        let sender = self.sender.clone();
+        tokio::task::spawn_blocking(move || {
+            // The loop ends last.
+            let _ = sender.send(Event::Input(Input::Computed { io, result: job.run() }));
+        });
     }
 
     fn send(&self, connection: ConnectionId, frame: Frame) {

@@ -7,6 +7,7 @@ use crate::{
     api::Pending,
     disk::FileRange,
     log::{LogPosition, prepare::Wanted},
+    partition::Layout,
     partition::{Asker, Partition, ReadError},
     session::{
         RequestId,
@@ -28,6 +29,8 @@ pub(crate) struct PendingFetch {
     kind: SessionKind,
     min_bytes: u32,
     bytes_left: u32,
+    /// One of the parts has records already.
+    has_records: bool,
     read_committed: bool,
     parts: Vec<Part>,
     /// How many of the parts are being located.
@@ -52,7 +55,8 @@ struct Part {
     terms: FetchTerms,
     told: LastTold,
     slot: Option<u32>,
-    position: Option<LogPosition>,
+    /// Where its records begin, as long as the partition's layout stays.
+    position: Option<(Layout, LogPosition)>,
     outcome: Outcome,
     /// The high watermark and the log's start at the time the outcome came to be.
     seen: Seen,
@@ -91,6 +95,7 @@ impl Shard {
             kind,
             min_bytes: u32::try_from(min_bytes).unwrap_or_default(),
             bytes_left: max_bytes.min(self.settings.fetch_max_bytes),
+            has_records: false,
             read_committed,
             parts: Vec::with_capacity(list.len()),
             locating: 0,
@@ -153,6 +158,9 @@ impl Shard {
         step: &mut Step<'_>,
     ) {
         for (index, part) in fetch.parts.iter_mut().enumerate() {
+            if self.position(part).is_none() {
+                part.position = None;
+            }
             let (Some(slot), Outcome::Nothing, None) = (part.slot, part.outcome, part.position)
             else {
                 continue;
@@ -185,7 +193,11 @@ impl Shard {
         fetch.locating -= 1;
         let part = &mut fetch.parts[index];
         match result {
-            Ok(position) => part.position = Some(position),
+            Ok(position) => {
+                let partitions = &self.partitions;
+                let partition = part.slot.and_then(|slot| partitions.get(slot as usize)?.as_ref());
+                part.position = partition.map(|partition| (partition.layout(), position));
+            }
             Err(error) => part.outcome = Outcome::Failed(error_code(error)),
         }
         self.go_on_fetching(id, step);
@@ -229,10 +241,16 @@ impl Shard {
         let bytes = || {
             let partition = self.partition(part.slot?)?;
             let limit = partition.high_watermark();
-            let (_, bytes) = partition.log()?.available(part.position?, limit)?;
+            let (_, bytes) = partition.log()?.available(self.position(part)?, limit)?;
             Some(bytes)
         };
         bytes().unwrap_or_default()
+    }
+
+    /// Where the part's records begin, unless they have moved since that was found.
+    fn position(&self, part: &Part) -> Option<LogPosition> {
+        let layout = self.partition(part.slot?)?.layout();
+        part.position.filter(|(found_in, _)| *found_in == layout).map(|(_, position)| position)
     }
 
     fn watch(&mut self, id: RequestId) {
@@ -284,18 +302,20 @@ impl Shard {
     /// Asks for the records of the next part that has any, from the one at `index` on.
     fn prepare_from(&mut self, id: RequestId, index: usize, step: &mut Step<'_>) {
         let Some(Pending::Fetch(fetch)) = self.pending.get_mut(&id) else { return };
-        let nothing_yet = !fetch.parts[..index.min(fetch.parts.len())]
-            .iter()
-            .any(|part| matches!(part.outcome, Outcome::Records(_)));
+        fetch.stage = Stage::Preparing(index);
+        let nothing_yet = !fetch.has_records;
         let bytes_left = fetch.bytes_left;
         let ready = fetch.parts.iter().enumerate().skip(index).find_map(|(index, part)| {
             let wants = matches!(part.outcome, Outcome::Nothing) && (nothing_yet || bytes_left > 0);
-            let position = part.position.filter(|_| wants)?;
-            let limit = self.partitions.get(part.slot? as usize)?.as_ref()?.high_watermark();
-            (position.offset < limit.offset).then_some((index, position))
+            let (layout, position) = part.position.filter(|_| wants)?;
+            let partition = self.partitions.get(part.slot? as usize)?.as_ref()?;
+            let is_visible = position.offset < partition.high_watermark().offset;
+            is_visible.then_some((index, position, layout == partition.layout()))
         });
-        let Some((index, from)) = ready else { return self.answer_fetch(id, step) };
-        fetch.stage = Stage::Preparing(index);
+        if let Some((index, _, false)) = ready {
+            return self.locate_again(id, index, step);
+        }
+        let Some((index, from, _)) = ready else { return self.answer_fetch(id, step) };
         let part = &fetch.parts[index];
         let bytes_max = u32::try_from(part.terms.bytes_max).unwrap_or_default().min(bytes_left);
         let Some(slot) = part.slot else { return };
@@ -311,6 +331,21 @@ impl Shard {
         }
     }
 
+    /// The records of a part have moved since it was found where they begin: look again, unless the offset is gone with them.
+    fn locate_again(&mut self, id: RequestId, index: usize, step: &mut Step<'_>) {
+        let Some(Pending::Fetch(mut fetch)) = self.pending.remove(&id) else { return };
+        let part = &mut fetch.parts[index];
+        part.position = None;
+        let slot = part.slot;
+        if let Some(partition) = slot.and_then(|slot| self.partition(slot)) {
+            part.outcome = judge(partition, &part.terms);
+        }
+        self.locate_parts(id, &mut fetch, slot, step);
+        fetch.stage = Stage::Preparing(index);
+        self.pending.insert(id, Pending::Fetch(fetch));
+        self.go_on_fetching(id, step);
+    }
+
     pub(super) fn fetch_prepared(
         &mut self,
         id: RequestId,
@@ -318,35 +353,25 @@ impl Shard {
         result: Result<FileRange, ReadError>,
         step: &mut Step<'_>,
     ) {
-        let Some(Pending::Fetch(mut fetch)) = self.pending.remove(&id) else { return };
-        let mut next = index + 1;
+        if result == Err(ReadError::Moved) {
+            return self.locate_again(id, index, step);
+        }
+        let Some(Pending::Fetch(fetch)) = self.pending.get_mut(&id) else { return };
+        fetch.stage = Stage::Preparing(index + 1);
         let part = &mut fetch.parts[index];
         match result {
             Ok(range) if range.length > 0 => {
                 let length = u32::try_from(range.length).unwrap_or(u32::MAX);
                 fetch.bytes_left = fetch.bytes_left.saturating_sub(length);
                 part.outcome = Outcome::Records(range);
+                fetch.has_records = true;
                 if let Some(slot) = part.slot {
                     self.note_sent(slot, range);
                 }
             }
             Ok(_) => {}
-            Err(ReadError::Moved) => {
-                // The segment was deleted or replaced: look again, unless the offset is gone with it.
-                next = index;
-                part.position = None;
-                let slot = part.slot;
-                if let Some(partition) = slot.and_then(|slot| self.partition(slot)) {
-                    part.outcome = judge(partition, &part.terms);
-                }
-                self.locate_parts(id, &mut fetch, slot, step);
-            }
-            Err(error @ (ReadError::Damaged | ReadError::Storage)) => {
-                part.outcome = Outcome::Failed(error_code(error));
-            }
+            Err(error) => part.outcome = Outcome::Failed(error_code(error)),
         }
-        fetch.stage = Stage::Preparing(next);
-        self.pending.insert(id, Pending::Fetch(fetch));
         self.go_on_fetching(id, step);
     }
 
@@ -371,6 +396,10 @@ impl Shard {
         let incremental = matches!(fetch.kind, SessionKind::Incremental { .. });
         let mut responses: Vec<FetchableTopicResponse> = Vec::new();
         for mut part in fetch.parts {
+            // Records that have moved since are asked for again.
+            if matches!(part.outcome, Outcome::Records(_)) && self.position(&part).is_none() {
+                part.outcome = Outcome::Nothing;
+            }
             if let (Outcome::Nothing, Some(seen)) =
                 (part.outcome, part.slot.and_then(|slot| self.seen(slot)))
             {

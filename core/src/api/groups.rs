@@ -270,7 +270,7 @@ impl Shard {
         let Some(coordinator) = self.coordinators.by_partition.get_mut(&index) else { return };
         let Some(from) = coordinator.loading_from() else { return };
         let slot = coordinator.slot();
-        let partition = self.partitions.get(slot as usize).and_then(Option::as_ref);
+        let partition = self.partitions.get(slot as usize).and_then(Option::as_deref);
         let Some((partition, log)) = partition.and_then(|known| Some((known, known.log()?))) else {
             coordinator.fail();
             return;
@@ -411,10 +411,8 @@ impl Shard {
             Ok(index) => index,
             Err(error) => {
                 // A coordinator that is loading has forgotten the rebalance: the member is to join again.
-                let error = match error {
-                    ErrorCode::CoordinatorLoadInProgress => ErrorCode::RebalanceInProgress,
-                    error => error,
-                };
+                let is_loading = error == ErrorCode::CoordinatorLoadInProgress;
+                let error = if is_loading { ErrorCode::RebalanceInProgress } else { error };
                 self.answer(id, sync::refuse(error), step);
                 return;
             }

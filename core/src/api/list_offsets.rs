@@ -115,7 +115,7 @@ impl Shard {
         let Some(slot) = self.slot_by_name(topic, asked.partition_index) else {
             return Wanted::Known(Err(ErrorCode::UnknownTopicOrPartition));
         };
-        let partition = self.partitions.get(slot as usize).and_then(Option::as_ref);
+        let partition = self.partitions.get(slot as usize).and_then(Option::as_deref);
         let Some(partition) = partition else {
             return Wanted::Known(Err(ErrorCode::UnknownTopicOrPartition));
         };
@@ -154,7 +154,7 @@ impl Shard {
         let (topic, partition, slot) = pending.places[index];
         let place = &mut pending.response.topics[topic].partitions[partition];
         // What is above the high watermark is not there for a consumer.
-        let partition = self.partitions.get(slot as usize).and_then(Option::as_ref);
+        let partition = self.partitions.get(slot as usize).and_then(Option::as_deref);
         let high_watermark = partition.map(|partition| partition.high_watermark().offset);
         let found = result.map_err(error_code).map(|record| match record {
             Some(record) if high_watermark.is_some_and(|limit| record.offset < limit) => Found {

@@ -38,8 +38,6 @@ pub(crate) enum Pending {
     ListOffsets(list_offsets::PendingListOffsets),
     /// For start offsets to be written down.
     DeleteRecords(records::PendingDeleteRecords),
-    /// For a group, or for the quorum.
-    Other,
 }
 
 /// What to do when the quorum has decided on a proposal.
@@ -149,12 +147,7 @@ impl Shard {
     pub(crate) fn forget(&mut self, id: RequestId, step: &mut Step<'_>) {
         match self.pending.remove(&id) {
             Some(Pending::Fetch(fetch)) => self.forget_fetch(id, &fetch),
-            Some(
-                Pending::Produce(_)
-                | Pending::ListOffsets(_)
-                | Pending::DeleteRecords(_)
-                | Pending::Other,
-            )
+            Some(Pending::Produce(_) | Pending::ListOffsets(_) | Pending::DeleteRecords(_))
             | None => {}
         }
         self.forget_in_groups(id, step);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Log, LogPosition, Segment, config::LogConfig};
+use super::{Log, LogPosition, Segment, config::LogConfig, index::TimeEntry};
 use crate::{
     disk::{Disk, DiskOp, DiskResult, FileName, FileRef, IoError, IoId, WriteData},
     machine::Now,
@@ -71,6 +71,8 @@ impl PreparedBatch {
 pub(super) struct PendingWrite {
     number: u64,
     end: LogPosition,
+    /// The greatest timestamp of the segment up to there.
+    max_timestamp: Option<TimeEntry>,
     ended: bool,
 }
 
@@ -127,12 +129,13 @@ impl Log {
             data: WriteData::Batch { header: bytes, body },
         });
         active.push(&header, size_bytes, now.timestamp, &self.config);
+        self.end.offset = header.next_offset();
+        self.end.byte += size_bytes;
+        let (end, max_timestamp) = (self.end, active.max_timestamp);
+        self.writes.push_back(PendingWrite { number: io.number, end, max_timestamp, ended: false });
         if active.offset_index.wants_writing() {
             self.write_indexes(disk);
         }
-        self.end.offset = header.next_offset();
-        self.end.byte += size_bytes;
-        self.writes.push_back(PendingWrite { number: io.number, end: self.end, ended: false });
         self.unflushed_records += u64::from(header.record_count.cast_unsigned());
         self.unflushed_since.get_or_insert(now.instant);
         base_offset
@@ -230,6 +233,7 @@ impl Log {
         let before = self.written;
         while let Some(write) = self.writes.pop_front_if(|write| write.ended) {
             self.written = write.end;
+            self.written_max_timestamp = write.max_timestamp;
         }
         if self.written == before { WriteEnd::Nothing } else { WriteEnd::Written }
     }

@@ -19,6 +19,8 @@ use crate::{
 pub const RECOVERY_POINTS: FileRef = data_file("recovery-point-offset-checkpoint");
 /// Where logs begin of which records were deleted.
 pub const START_OFFSETS: FileRef = data_file("log-start-offset-checkpoint");
+/// How far compaction has come.
+pub const CLEANER_OFFSETS: FileRef = data_file("cleaner-offset-checkpoint");
 /// The high watermarks, for Kafka's sake.
 pub const HIGH_WATERMARKS: FileRef = data_file("replication-offset-checkpoint");
 /// The name of the file with a log's epochs, for Kafka's sake.

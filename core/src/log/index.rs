@@ -117,6 +117,13 @@ impl<E: Entry> Index<E> {
         self.file
     }
 
+    /// A file has another name; it may be this one's.
+    pub fn renamed(&mut self, from: FileRef, to: FileRef) {
+        if self.file == from {
+            self.file = to;
+        }
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> u32 {
         self.on_disk + u32::try_from(self.tail.len()).expect("an index has fewer than 2³² entries")

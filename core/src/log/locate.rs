@@ -155,11 +155,8 @@ impl Locate {
         disk: &mut Disk<'_>,
     ) -> LocateStep {
         let mut byte = start;
-        loop {
-            let Some(rest) = bytes.get((byte - start) as usize..) else { break };
-            if rest.len() < BATCH_HEADER_BYTES {
-                break;
-            }
+        let has_header = |rest: &&[u8]| rest.len() >= BATCH_HEADER_BYTES;
+        while let Some(rest) = bytes.get((byte - start) as usize..).filter(has_header) {
             let Ok(header) = BatchHeader::parse(rest) else { return LocateStep::Damaged };
             if header.last_offset() >= self.offset {
                 return self.found(byte);

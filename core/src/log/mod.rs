@@ -36,7 +36,7 @@ pub use config::{LogConfig, TimestampType};
 pub use position::LogPosition;
 pub use sync::SyncSet;
 
-use self::{epochs::Epochs, producers::Producers, segment::Segment};
+use self::{epochs::Epochs, index::TimeEntry, producers::Producers, segment::Segment};
 use crate::{
     disk::DirectoryId,
     types::{Instant, Offset, TopicId},
@@ -59,6 +59,8 @@ pub struct Log {
     end: LogPosition,
     /// All writes before this have ended.
     written: LogPosition,
+    /// The greatest timestamp of its segment up to there.
+    written_max_timestamp: Option<TimeEntry>,
     /// Everything before this is on disk.
     durable: LogPosition,
     /// Everything below this is on disk with its indexes, and the snapshot of this offset as well: recovery begins here.
@@ -85,6 +87,8 @@ pub struct Log {
     served_next: usize,
     /// How far compaction has come: what is above has not been looked at.
     cleaned_to: Offset,
+    /// The files of compacted segments are about to get their names: no segment may go meanwhile.
+    is_replacing: bool,
 }
 
 /// How many places are remembered where readers went on last.
@@ -102,6 +106,7 @@ impl Log {
             segments: Vec::new(),
             end: start,
             written: start,
+            written_max_timestamp: None,
             durable: start,
             recovery_point: Offset::ZERO,
             snapshots: Vec::new(),
@@ -117,6 +122,7 @@ impl Log {
             served_to: [None; SERVED_REMEMBERED],
             served_next: 0,
             cleaned_to: Offset::ZERO,
+            is_replacing: false,
         }
     }
 
@@ -164,6 +170,11 @@ impl Log {
     /// Where recovery would begin.
     pub const fn recovery_point(&self) -> Offset {
         self.recovery_point
+    }
+
+    /// How far compaction has come.
+    pub const fn cleaned_to(&self) -> Offset {
+        self.cleaned_to
     }
 
     /// The segments, in order.

@@ -5,7 +5,10 @@
 //! syncs what it found before it is served. Its time is bounded by how often the recovery point moves, not by the size of
 //! the log.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
 
 use bytes::Bytes;
 
@@ -25,7 +28,7 @@ use crate::{
 };
 
 /// What is known of a log before it is opened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Known {
     /// Whether the broker stopped in order.
     pub clean: bool,
@@ -33,6 +36,8 @@ pub struct Known {
     pub recovery_point: Option<Offset>,
     /// Where the log begins, out of the checkpoint; later than its first segment if records were deleted.
     pub start_offset: Option<Offset>,
+    /// How far compaction has come, out of the checkpoint.
+    pub cleaned_to: Option<Offset>,
 }
 
 /// A log that is being opened.
@@ -52,6 +57,8 @@ pub struct Opening {
     /// Segments without indexes.
     unindexed: Vec<Offset>,
     recovered: bool,
+    /// What is to be done, each step when the one before has ended.
+    steps: VecDeque<DiskOp>,
     /// Files that have to be synced before the log is served.
     touched: Vec<FileRef>,
     finishing: bool,
@@ -120,6 +127,7 @@ impl Opening {
             scan: None,
             unindexed: Vec::new(),
             recovered: false,
+            steps: VecDeque::new(),
             touched: Vec::new(),
             finishing: false,
             report: Recovered::default(),
@@ -172,7 +180,10 @@ impl Opening {
             if self.finishing || self.log.segments.is_empty() {
                 return self.open();
             }
-            if self.snapshot.is_none()
+            if let Some(step) = self.steps.pop_front() {
+                let io = disk.submit(step);
+                self.wait(io, Awaited::Done);
+            } else if self.snapshot.is_none()
                 && let Some(offset) = self.snapshots.pop()
             {
                 let file = self.file(FileName::segment(offset, SNAPSHOT));
@@ -181,7 +192,7 @@ impl Opening {
                 self.wait(io, Awaited::Snapshot(offset));
             } else if let Some(base) = self.unindexed.pop() {
                 let scan = Scan::reindex(base, &mut self.log, disk);
-                self.take_scan(scan, disk);
+                self.take_scan(scan);
             } else if !self.recovered {
                 self.recovered = true;
                 self.recover(disk);
@@ -192,7 +203,7 @@ impl Opening {
         OpenStep::Waiting
     }
 
-    fn take_scan(&mut self, (scan, step): (Scan, ScanStep), disk: &mut Disk<'_>) {
+    fn take_scan(&mut self, (scan, step): (Scan, ScanStep)) {
         match step {
             ScanStep::Reading(io) => {
                 self.scan = Some(scan);
@@ -202,10 +213,7 @@ impl Opening {
                 self.report.scanned_bytes += end.scanned_bytes;
                 self.report.truncated_bytes += end.truncated_bytes;
                 self.touched.extend(end.touched);
-                for file in end.removed {
-                    let io = disk.submit(DiskOp::Remove(file));
-                    self.wait(io, Awaited::Done);
-                }
+                self.steps.extend(end.steps);
                 for io in end.operations {
                     self.wait(io, Awaited::Done);
                 }
@@ -237,7 +245,7 @@ impl Opening {
             Awaited::Scanned => {
                 let mut scan = self.scan.take().expect("a scan is under way");
                 let step = scan.step(&mut self.log, bytes, disk);
-                self.take_scan((scan, step), disk);
+                self.take_scan((scan, step));
             }
             Awaited::Listing | Awaited::Done => {}
         }
@@ -289,9 +297,9 @@ impl Opening {
     fn remove_leftovers(&mut self, entries: &[DirectoryEntry], disk: &mut Disk<'_>) {
         for entry in entries {
             let Some((offset, extension)) = parse_name(&entry.name) else { continue };
-            let Some(&leftover) = LEFTOVERS.iter().find(|&&known| known == extension) else {
-                continue;
-            };
+            let orphans = if self.sizes.contains_key(&offset) { &[][..] } else { &ORPHANS };
+            let mut extensions = LEFTOVERS.iter().chain(orphans);
+            let Some(&leftover) = extensions.find(|&&known| known == extension) else { continue };
             let file = self.file(FileName::segment(offset, leftover));
             let io = disk.submit(DiskOp::Remove(file));
             self.wait(io, Awaited::Done);
@@ -346,21 +354,27 @@ impl Opening {
             && place.position.byte == last.size_bytes
         {
             self.log.end = place.position;
+            if let Some(last) = self.log.segments.last_mut() {
+                last.max_timestamp = place.max_timestamp;
+            }
             return;
         }
-        let (from, entries) = match place.filter(|place| self.is_plausible(*place)) {
-            Some(place) => (place.position, (place.offset_entries, place.time_entries)),
-            None => {
-                // From the beginning of the segment of the snapshot, or of the first one: batches that the snapshot covers
-                // are noted twice, which changes nothing.
+        // An older snapshot's place may have moved: compaction minds the newest only.
+        let is_newest =
+            self.snapshot.as_ref().map(|(offset, _)| *offset) == self.known.recovery_point;
+        let place = place.filter(|place| is_newest && self.is_plausible(*place));
+        let from = place.map_or_else(
+            || {
+                // From the beginning of the segment of the snapshot, or of the first one: batches that the snapshot covers are
+                // noted twice, which changes nothing.
                 let offset = self.snapshot.as_ref().map(|(offset, _)| *offset);
                 let index = offset.and_then(|offset| self.log.segment_index(offset)).unwrap_or(0);
-                let base = self.log.segments[index].base_offset;
-                (LogPosition::segment_start(base), (0, 0))
-            }
-        };
-        let scan = Scan::recover(&mut self.log, from, entries, disk);
-        self.take_scan(scan, disk);
+                LogPosition::segment_start(self.log.segments[index].base_offset)
+            },
+            |place| place.position,
+        );
+        let scan = Scan::recover(&mut self.log, from, place, disk);
+        self.take_scan(scan);
     }
 
     /// Whether a snapshot's place can be where it says.
@@ -390,8 +404,10 @@ impl Opening {
         let mut log = core::mem::replace(&mut self.log, placeholder);
         log.written = log.end;
         log.durable = log.end;
+        log.written_max_timestamp = log.segments.last().and_then(|active| active.max_timestamp);
         log.start_offset = log.start_offset.min(log.end.offset);
         log.recovery_point = self.known.recovery_point.unwrap_or_default().min(log.end.offset);
+        log.cleaned_to = self.known.cleaned_to.unwrap_or_default().min(log.end.offset);
         log.snapshots = core::mem::take(&mut self.all_snapshots);
         log.check_thoroughly();
         OpenStep::Open(log.into(), self.report)
@@ -408,6 +424,9 @@ pub(super) const LEFTOVERS: [&str; 3] = [
     super::cleaner::CLEANED_INDEX,
     super::cleaner::CLEANED_TIME_INDEX,
 ];
+
+/// The extensions of files that are of no use without the batches that they belong to.
+const ORPHANS: [&str; 2] = [INDEX, TIME_INDEX];
 
 /// The offset and the extension of a file of a segment.
 fn parse_name(name: &str) -> Option<(Offset, &str)> {

@@ -97,6 +97,12 @@ impl Producers {
         self.producers.is_empty()
     }
 
+    /// The last offset of each producer's last batch.
+    pub fn last_offsets(&self) -> BTreeMap<ProducerId, Offset> {
+        let last = |producer: &Producer| producer.batches.back().map(|batch| batch.last_offset);
+        self.iter().filter_map(|(id, producer)| Some((id, last(producer)?))).collect()
+    }
+
     /// Restores a producer out of a snapshot.
     pub fn restore(&mut self, id: ProducerId, producer: Producer) {
         self.producers.insert(id, producer);

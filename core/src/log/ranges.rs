@@ -1,7 +1,7 @@
 //! Sets of bytes.
 
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::{iter, ops::Range};
 
 /// Which bytes of a segment are known to hold intact batches: ranges that neither touch nor overlap, in order, each from the
 /// beginning of a batch to the end of one.
@@ -29,7 +29,7 @@ impl Ranges {
             self.ranges.get(first).map_or(range.start, |known| known.start.min(range.start));
         let end =
             self.ranges[first..after].last().map_or(range.end, |known| known.end.max(range.end));
-        self.ranges.splice(first..after, [start.min(range.start)..end]);
+        self.ranges.splice(first..after, iter::once(start.min(range.start)..end));
     }
 
     /// Where the known bytes end that `position` is the first or one of.

@@ -23,6 +23,9 @@ pub enum Expired {
 impl Log {
     /// How many segments, from the first on, are to be deleted, and why the first of them. Nothing at or above `limit` goes.
     pub fn expired(&self, now: Timestamp, limit: Offset) -> Option<(usize, Expired)> {
+        if self.is_replacing {
+            return None;
+        }
         let mut excess = self.size_bytes().saturating_sub(self.config.retention_bytes);
         let mut reason = None;
         let mut count = 0;

@@ -1,13 +1,16 @@
 //! Reading a log batch by batch: to recover what a crash left, or to make lost indexes anew.
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 
 use super::{
     Log, LogPosition,
+    cleaner::{CLEANED_INDEX, CLEANED_TIME_INDEX},
     index::{Entry, Index},
+    segment::{INDEX, TIME_INDEX},
+    snapshot::Place,
 };
 use crate::{
-    disk::{Disk, DiskOp, FileRef, IoId},
+    disk::{Disk, DiskOp, FileName, FileRef, IoId},
     records::batch::{self, BatchError, BatchHeader},
     types::Offset,
 };
@@ -47,10 +50,10 @@ pub(super) struct ScanEnd {
     pub(super) truncated_bytes: u64,
     /// Operations that have to end.
     pub(super) operations: Vec<IoId>,
+    /// What is to be done after that, each to begin when the one before has ended.
+    pub(super) steps: VecDeque<DiskOp>,
     /// Files to be synced after that.
     pub(super) touched: Vec<FileRef>,
-    /// Files of no use any more.
-    pub(super) removed: Vec<FileRef>,
 }
 
 /// How a scan goes on.
@@ -58,6 +61,17 @@ pub(super) struct ScanEnd {
 pub(super) enum ScanStep {
     Reading(IoId),
     End(ScanEnd),
+}
+
+impl Purpose {
+    /// The extensions of the indexes that are being made. Those of the log's end are made anew after every crash; others get
+    /// their names when they are whole.
+    const fn index_extensions(self) -> [&'static str; 2] {
+        match self {
+            Self::Recover => [INDEX, TIME_INDEX],
+            Self::Reindex => [CLEANED_INDEX, CLEANED_TIME_INDEX],
+        }
+    }
 }
 
 impl Scan {
@@ -80,27 +94,37 @@ impl Scan {
         (scan, step)
     }
 
-    /// Finds the end of the log, which is at `from` or later; the segment's indexes have so many entries below that.
+    /// Finds the end of the log, which is at `from` or later; if that is within a segment, `place` says what its indexes hold
+    /// below that.
     pub(super) fn recover(
         log: &mut Log,
         from: LogPosition,
-        (offset_entries, time_entries): (u32, u32),
+        place: Option<Place>,
         disk: &mut Disk<'_>,
     ) -> (Self, ScanStep) {
         let mut scan = Self::new(Purpose::Recover, from);
         log.epochs.truncate_from_end(from.offset.max(log.start_offset));
-        if from.byte > 0
+        if let Some(place) = place.filter(|_| from.byte > 0)
             && let Some(segment) = log.segment_mut(from.segment)
         {
-            scan.cut_index(&mut segment.offset_index, offset_entries, disk);
-            scan.cut_index(&mut segment.time_index, time_entries, disk);
+            let index = &mut segment.offset_index;
+            scan.cut_index(index, place.offset_entries, None, disk);
+            let index = &mut segment.time_index;
+            scan.cut_index(index, place.time_entries, place.max_timestamp, disk);
+            segment.max_timestamp = place.max_timestamp;
         }
         let step = scan.enter(log, disk);
         (scan, step)
     }
 
-    fn cut_index<E: Entry>(&mut self, index: &mut Index<E>, entries: u32, disk: &mut Disk<'_>) {
-        let last = index.last().filter(|_| index.len() == entries);
+    /// Leaves so many entries in an index. `last` need not be the last of them, but its key must not be smaller.
+    fn cut_index<E: Entry>(
+        &mut self,
+        index: &mut Index<E>,
+        entries: u32,
+        last: Option<E>,
+        disk: &mut Disk<'_>,
+    ) {
         self.end.operations.push(disk.submit(DiskOp::Truncate {
             file: index.file(),
             length: u64::from(entries) * u64::from(E::BYTES),
@@ -113,14 +137,21 @@ impl Scan {
         self.file_bytes = segment.size_bytes;
         segment.size_bytes = self.byte;
         disk.submit(DiskOp::DropCache(segment.file));
-        self.end.touched.extend(segment.files());
         if self.byte == 0 {
-            segment.offset_index = Index::empty(segment.offset_index.file());
-            segment.time_index = Index::empty(segment.time_index.file());
+            let [index, time_index] = self.purpose.index_extensions();
+            let file = |extension| FileRef {
+                name: FileName::segment(segment.base_offset, extension),
+                ..segment.file
+            };
+            segment.offset_index = Index::empty(file(index));
+            segment.time_index = Index::empty(file(time_index));
             segment.max_timestamp = None;
             for file in [segment.offset_index.file(), segment.time_index.file()] {
                 self.end.operations.push(disk.submit(DiskOp::Create(file)));
             }
+        }
+        if self.purpose == Purpose::Recover {
+            self.end.touched.extend(segment.files());
         }
         self.read(log, CHUNK_BYTES, disk)
     }
@@ -227,12 +258,7 @@ impl Scan {
         }
         self.write_indexes(log, disk);
         match (self.purpose, next) {
-            (Purpose::Reindex, _) => {
-                // Compaction may have put the records of later segments into this one.
-                let (from, to) = (self.segment, self.offset);
-                self.remove_segments(log, |base| base > from && base < to);
-                self.finish(log)
-            }
+            (Purpose::Reindex, _) => self.finish_reindexing(log),
             (Purpose::Recover, None) => self.finish(log),
             (Purpose::Recover, Some(next)) if next < self.offset => self.cut(log, disk),
             (Purpose::Recover, Some(next)) => {
@@ -244,17 +270,42 @@ impl Scan {
         }
     }
 
+    /// The indexes are whole: they are made durable before they get their names, for those of a segment below the recovery point
+    /// are taken as they are. Compaction may have put the records of later segments into this one; these go first.
+    fn finish_reindexing(&mut self, log: &mut Log) -> ScanStep {
+        let (from, to) = (self.segment, self.offset);
+        let Some(segment) = log.segment_mut(from) else { return self.finish(log) };
+        let directory = segment.file.directory;
+        let indexes = [segment.offset_index.file(), segment.time_index.file()];
+        let named = [INDEX, TIME_INDEX]
+            .map(|extension| FileRef { name: FileName::segment(from, extension), directory });
+        segment.offset_index.renamed(indexes[0], named[0]);
+        segment.time_index.renamed(indexes[1], named[1]);
+        let sync_names = || DiskOp::Sync { files: Vec::new(), directories: [directory].into() };
+        self.end.steps.push_back(DiskOp::Sync { files: indexes.into(), directories: Vec::new() });
+        self.remove_segments(log, |base| base > from && base < to);
+        for (file, to) in indexes.into_iter().zip(named) {
+            self.end.steps.push_back(DiskOp::Rename { file, name: to.name });
+        }
+        self.end.steps.push_back(sync_names());
+        self.finish(log)
+    }
+
+    /// Takes segments out of the log. The older ones go first: were a tombstone gone before what it deletes, that would be back.
     fn remove_segments(&mut self, log: &mut Log, is_removed: impl Fn(Offset) -> bool) {
+        let directory = log.directory;
         log.segments.retain(|segment| {
             let stays = !is_removed(segment.base_offset);
             if !stays {
                 self.end.truncated_bytes += u64::from(segment.size_bytes);
-                self.end.removed.extend(segment.files());
+                self.end.steps.extend(segment.files().map(DiskOp::Remove));
+                self.end
+                    .steps
+                    .push_back(DiskOp::Sync { files: Vec::new(), directories: [directory].into() });
+                self.end.touched.retain(|file| !segment.files().contains(file));
             }
             stays
         });
-        let removed = &self.end.removed;
-        self.end.touched.retain(|file| !removed.contains(file));
     }
 
     /// Something is not intact: the log ends before it. A segment that is only being indexed keeps it, for it may have been
@@ -265,7 +316,7 @@ impl Scan {
                 segment.size_bytes = self.file_bytes;
             }
             self.write_indexes(log, disk);
-            return self.finish(log);
+            return self.finish_reindexing(log);
         }
         let from = self.segment;
         self.remove_segments(log, |base| base > from);

@@ -13,6 +13,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::{
     LogPosition,
     epochs::Epochs,
+    index::TimeEntry,
     producers::{BATCHES_REMEMBERED, Producer, Producers, RememberedBatch},
 };
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
@@ -24,6 +25,9 @@ const VERSION: i16 = 1;
 const CHECKSUMMED_FROM: usize = 6;
 /// Marks our own section: "ottl".
 const SECTION: u32 = 0x6f74_746c;
+/// Stands for no greatest timestamp: no producer may write an earlier one than -1.
+const NO_TIMESTAMP: TimeEntry =
+    TimeEntry { timestamp: Timestamp(i64::MIN), offset_delta: u32::MAX };
 const NO_COORDINATOR: i32 = -1;
 const NO_TRANSACTION: i64 = -1;
 
@@ -47,6 +51,8 @@ pub struct Place {
     pub offset_entries: u32,
     /// How many entries of the segment's time index lie below.
     pub time_entries: u32,
+    /// The greatest timestamp of the segment below.
+    pub max_timestamp: Option<TimeEntry>,
 }
 
 /// The snapshot as a file.
@@ -72,6 +78,9 @@ pub fn encode(producers: &Producers, epochs: &Epochs, place: Place) -> Bytes {
     buffer.put_u32(place.position.byte);
     buffer.put_u32(place.offset_entries);
     buffer.put_u32(place.time_entries);
+    let max = place.max_timestamp.unwrap_or(NO_TIMESTAMP);
+    buffer.put_i64(max.timestamp.0);
+    buffer.put_u32(max.offset_delta);
     buffer.put_i32(count(epochs.entries().len()));
     for entry in epochs.entries() {
         buffer.put_i32(entry.epoch.0);
@@ -134,7 +143,13 @@ fn decode_place(rest: &mut &[u8]) -> Option<Place> {
         byte: rest.try_get_u32().ok()?,
     };
     let offset_entries = rest.try_get_u32().ok()?;
-    Some(Place { position, offset_entries, time_entries: rest.try_get_u32().ok()? })
+    let time_entries = rest.try_get_u32().ok()?;
+    let max_timestamp = TimeEntry {
+        timestamp: Timestamp(rest.try_get_i64().ok()?),
+        offset_delta: rest.try_get_u32().ok()?,
+    };
+    let max_timestamp = Some(max_timestamp).filter(|max| *max != NO_TIMESTAMP);
+    Some(Place { position, offset_entries, time_entries, max_timestamp })
 }
 
 fn decode_producer(rest: &mut &[u8]) -> Option<(ProducerId, Producer)> {
@@ -177,6 +192,7 @@ mod tests {
         position: LogPosition { offset: Offset(90), segment: Offset(60), byte: 4_000 },
         offset_entries: 3,
         time_entries: 2,
+        max_timestamp: Some(TimeEntry { timestamp: Timestamp(77), offset_delta: 21 }),
     };
 
     fn sample() -> Snapshot {

@@ -4,6 +4,7 @@
 //!   [`Event::Appended`] once it may be given.
 //! - [`locate`](Partition::locate), [`prepare`](Partition::prepare) and [`find_time`](Partition::find_time) read.
 
+mod compact;
 mod produce;
 mod read;
 
@@ -15,6 +16,7 @@ use alloc::{
     vec::Vec,
 };
 
+pub use compact::CompactionEnd;
 pub use produce::{AppendResult, AppendTarget, Appended, ProduceError};
 pub use read::{Asker, ReadError};
 
@@ -44,14 +46,20 @@ pub struct Partition {
     /// Appends that were not answered, in the order of their offsets.
     appends: VecDeque<produce::PendingAppend>,
     /// Reads that are under way, by operation.
-    searches: BTreeMap<u64, read::Search>,
+    searches: BTreeMap<u64, (Layout, read::Search)>,
     /// Operations that remove files, each to begin when the one before has ended.
     removals: VecDeque<DiskOp>,
     removal: Option<u64>,
     traffic: Traffic,
     /// What to open the log with after it failed.
     known: Known,
+    /// Counts what changes where records are: positions in the log that were found before mean nothing after.
+    layout: Layout,
 }
+
+/// Names an arrangement of records in files: see [`Partition::layout`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layout(u64);
 
 #[derive(Debug)]
 enum State {
@@ -70,8 +78,8 @@ pub enum Event {
         /// The answer.
         result: AppendResult,
     },
-    /// The high watermark has moved: there is more to read.
-    Advanced,
+    /// The high watermark or the records have moved: whoever waits for more has to look again.
+    Moved,
     /// Where an offset is.
     Located {
         /// Who asked.
@@ -151,7 +159,8 @@ impl Partition {
             removals: VecDeque::new(),
             removal: None,
             traffic: Traffic::default(),
-            known: Known { clean: false, recovery_point: None, start_offset: None },
+            known: Known::default(),
+            layout: Layout::default(),
         };
         partition.begin_epoch(leader_epoch);
         partition
@@ -167,6 +176,7 @@ impl Partition {
     /// Opens the log anew, as after a crash.
     pub fn reopen(&mut self, known: Known, disk: &mut Disk<'_>) {
         self.known = known;
+        self.layout_changed();
         let opening = Opening::begin(self.directory, self.id.topic, self.config, known, disk);
         self.state = State::Opening(opening.into());
     }
@@ -230,6 +240,16 @@ impl Partition {
         self.high_watermark
     }
 
+    /// The arrangement of records in files. A position is good as long as this is what it was when the position was found.
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Segments were deleted or replaced.
+    pub(super) const fn layout_changed(&mut self) {
+        self.layout.0 += 1;
+    }
+
     /// What went in and out.
     pub const fn traffic(&self) -> Traffic {
         self.traffic
@@ -269,8 +289,12 @@ impl Partition {
             self.go_on_removing(&mut context.disk);
             return;
         }
-        if let Some(search) = self.searches.remove(&io.number) {
-            self.go_on_searching(search, result, context);
+        if let Some((layout, search)) = self.searches.remove(&io.number) {
+            if layout == self.layout {
+                self.go_on_searching(search, result, context);
+            } else {
+                self.search_anew(search, context);
+            }
             return;
         }
         match &mut self.state {
@@ -325,11 +349,12 @@ impl Partition {
                 clean: false,
                 recovery_point: Some(log.recovery_point()),
                 start_offset: Some(log.start_offset()),
+                cleaned_to: Some(log.cleaned_to()),
             };
         }
         self.state = State::Failed(error);
         self.refuse_pending(&produce::storage_error(error), context);
-        for search in core::mem::take(&mut self.searches).into_values() {
+        for (_, search) in core::mem::take(&mut self.searches).into_values() {
             context.events.push(search.failed());
         }
         context.events.push(Event::Failed(error));
@@ -370,7 +395,7 @@ impl Partition {
     /// The partition is deleted: whoever waits for it is told that it is not there.
     pub fn abandon(&mut self, context: &mut Context<'_>) {
         self.refuse_pending(&crate::types::ErrorCode::UnknownTopicOrPartition.into(), context);
-        for search in core::mem::take(&mut self.searches).into_values() {
+        for (_, search) in core::mem::take(&mut self.searches).into_values() {
             context.events.push(search.failed());
         }
     }
@@ -389,19 +414,21 @@ impl Partition {
         }
         self.high_watermark = to;
         self.answer_appends(context);
-        context.events.push(Event::Advanced);
+        context.events.push(Event::Moved);
     }
 
     /// Deletes segments that are too old or too many, and returns the new start of the log if there were any.
-    pub fn delete_expired(&mut self, now: Now, disk: &mut Disk<'_>) -> Option<Offset> {
+    pub fn delete_expired(&mut self, context: &mut Context<'_>) -> Option<Offset> {
         let limit = self.high_watermark.offset;
         let log = self.log_mut()?;
-        let (count, reason) = log.expired(now.timestamp, limit)?;
-        let removals = log.delete_segments(count, now, disk);
+        let (count, reason) = log.expired(context.now.timestamp, limit)?;
+        let removals = log.delete_segments(count, context.now, &mut context.disk);
         let start_offset = log.start_offset();
-        self.remove(removals, disk);
+        self.layout_changed();
+        context.events.push(Event::Moved);
+        self.remove(removals, &mut context.disk);
         let partition = self.name();
-        disk.notice(Notice::SegmentsDeleted { partition, count, reason, start_offset });
+        context.disk.notice(Notice::SegmentsDeleted { partition, count, reason, start_offset });
         Some(start_offset)
     }
 

@@ -48,6 +48,15 @@ pub(super) enum Search {
 }
 
 impl Search {
+    /// The segment that is being read.
+    const fn segment(&self) -> Offset {
+        match self {
+            Self::Locate { search, .. } => search.segment(),
+            Self::Prepare { prepare, .. } => prepare.segment(),
+            Self::Time { search, .. } => search.segment(),
+        }
+    }
+
     /// What to tell who asked when the disk has failed.
     pub(super) const fn failed(self) -> Event {
         let error = ReadError::Storage;
@@ -80,7 +89,7 @@ impl Partition {
     ) {
         let result = match (step, search) {
             (LocateStep::Reading(io), Some(search)) => {
-                self.searches.insert(io.number, Search::Locate { asker, offset, search });
+                self.note_search(io.number, Search::Locate { asker, offset, search });
                 return;
             }
             (LocateStep::Found(position), _) => Ok(position),
@@ -112,7 +121,7 @@ impl Partition {
     ) {
         let result = match (step, prepare) {
             (PrepareStep::Reading(io), Some(prepare)) => {
-                self.searches.insert(io.number, Search::Prepare { asker, prepare });
+                self.note_search(io.number, Search::Prepare { asker, prepare });
                 return;
             }
             (PrepareStep::Ready(range), _) => Ok(range),
@@ -145,7 +154,7 @@ impl Partition {
     ) {
         let result = match (step, search) {
             (TimeStep::Reading(io), Some(search)) => {
-                self.searches.insert(io.number, Search::Time { asker, target, search });
+                self.note_search(io.number, Search::Time { asker, target, search });
                 return;
             }
             (TimeStep::Found(record), _) => Ok(record),
@@ -170,9 +179,11 @@ impl Partition {
         };
         let bytes = match result.into_bytes() {
             Ok(bytes) => bytes,
-            // A file that is not there was deleted while the read was under way.
-            Err(crate::disk::IoError::NotFound) => return self.search_anew(search, context),
-            Err(_) => {
+            Err(error) => {
+                if error == crate::disk::IoError::NotFound {
+                    // The log counts on the file, so somebody else has removed it.
+                    self.report_damage(Some((search.segment(), None)), context);
+                }
                 context.events.push(search.failed());
                 return;
             }
@@ -193,18 +204,8 @@ impl Partition {
         }
     }
 
-    fn search_anew(&mut self, search: Search, context: &mut Context<'_>) {
-        let segment = match &search {
-            Search::Locate { search, .. } => search.segment(),
-            Search::Prepare { prepare, .. } => prepare.segment(),
-            Search::Time { search, .. } => search.segment(),
-        };
-        if self.log().is_some_and(|log| log.segment(segment).is_some()) {
-            // The log still counts on the file, so somebody else has removed it.
-            self.report_damage(Some((segment, None)), context);
-            context.events.push(search.failed());
-            return;
-        }
+    /// Records have moved since the search began.
+    pub(super) fn search_anew(&mut self, search: Search, context: &mut Context<'_>) {
         match search {
             Search::Locate { asker, offset, .. } => self.locate(asker, offset, context),
             Search::Prepare { asker, .. } => {
@@ -212,6 +213,10 @@ impl Partition {
             }
             Search::Time { asker, target, .. } => self.find_time(asker, target, context),
         }
+    }
+
+    fn note_search(&mut self, number: u64, search: Search) {
+        self.searches.insert(number, (self.layout, search));
     }
 
     fn report_damage(&self, place: Option<(Offset, Option<u32>)>, context: &mut Context<'_>) {

@@ -1,5 +1,7 @@
 //! The records within a batch, uncompressed.
 
+use alloc::vec::Vec;
+
 use super::varint;
 
 /// One record, borrowed from its batch.
@@ -17,9 +19,23 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     headers: &'a [u8],
     header_count: i32,
+    attributes: u8,
+    /// What follows the timestamp.
+    after_timestamp: &'a [u8],
 }
 
 impl<'a> Record<'a> {
+    /// Appends the record to `buffer`, with another timestamp.
+    pub fn put_with_timestamp(&self, timestamp_delta: i64, buffer: &mut Vec<u8>) {
+        let mut front = Vec::with_capacity(11);
+        front.push(self.attributes);
+        varint::put(&mut front, timestamp_delta);
+        let length = front.len() + self.after_timestamp.len();
+        varint::put(buffer, i64::try_from(length).expect("a length fits 63 bits"));
+        buffer.extend_from_slice(&front);
+        buffer.extend_from_slice(self.after_timestamp);
+    }
+
     /// The record's headers, in order.
     pub const fn headers(&self) -> Headers<'a> {
         Headers { rest: self.headers, left: self.header_count }
@@ -31,9 +47,10 @@ impl<'a> Record<'a> {
         let (mut body, after) = rest.split_at_checked(length)?;
         *rest = after;
         let bytes = &whole[..whole.len() - after.len()];
-        let (_attributes, behind) = body.split_first()?;
+        let (&attributes, behind) = body.split_first()?;
         body = behind;
         let timestamp_delta = varint::take(&mut body)?;
+        let after_timestamp = body;
         let offset_delta = varint::take_i32(&mut body)?;
         let key = nullable_bytes(&mut body)?;
         let value = nullable_bytes(&mut body)?;
@@ -47,6 +64,8 @@ impl<'a> Record<'a> {
         }
         body.is_empty().then_some(Self {
             bytes,
+            attributes,
+            after_timestamp,
             offset_delta,
             timestamp_delta,
             key,

@@ -100,6 +100,11 @@ impl Shard {
         self.begin_checkpoint(step);
     }
 
+    /// Whether the broker is to be stopped.
+    pub(super) const fn is_stopping(&self) -> bool {
+        self.checkpoints.stop_requested
+    }
+
     /// The checkpoint is over, well or not.
     fn checkpoint_is_over(&mut self, step: &mut Step<'_>) {
         if self.checkpoints.stopping {
@@ -256,6 +261,7 @@ impl Shard {
     fn begin_replacing(&mut self, step: &mut Step<'_>) {
         let mut points = Offsets::new();
         let mut high_watermarks = Offsets::new();
+        let mut cleaned = Offsets::new();
         for partition in self.partitions.iter().flatten() {
             let Some(log) = partition.log() else { continue };
             if log.segments().is_empty() {
@@ -263,6 +269,9 @@ impl Shard {
             }
             let (topic, index) = (partition.topic_name(), partition.id().partition);
             points.entry(topic.into()).or_default().insert(index, log.recovery_point());
+            if log.cleaned_to() > Offset::ZERO {
+                cleaned.entry(topic.into()).or_default().insert(index, log.cleaned_to());
+            }
             let offset = partition.high_watermark().offset;
             high_watermarks.entry(topic.into()).or_default().insert(index, offset);
         }
@@ -274,6 +283,9 @@ impl Shard {
         let file = checkpoint_file::RECOVERY_POINTS;
         let mut steps =
             checkpoint_file::replace(file, RECOVERY_POINTS_ASIDE, checkpoint_file::encode(&points));
+        let file = checkpoint_file::CLEANER_OFFSETS;
+        let content = checkpoint_file::encode(&cleaned);
+        steps.extend(checkpoint_file::replace(file, CLEANER_OFFSETS_ASIDE, content));
         if self.checkpoints.stopping {
             let file = checkpoint_file::HIGH_WATERMARKS;
             let content = checkpoint_file::encode(&high_watermarks);
@@ -362,6 +374,7 @@ const NOWHERE: LogPosition = LogPosition::segment_start(Offset::ZERO);
 
 const RECOVERY_POINTS_ASIDE: &str = "recovery-point-offset-checkpoint.tmp";
 const START_OFFSETS_ASIDE: &str = "log-start-offset-checkpoint.tmp";
+const CLEANER_OFFSETS_ASIDE: &str = "cleaner-offset-checkpoint.tmp";
 const HIGH_WATERMARKS_ASIDE: &str = "replication-offset-checkpoint.tmp";
 
 /// The last steps of all: only when everything else is durable does the marker say so.

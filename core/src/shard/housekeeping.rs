@@ -23,7 +23,7 @@ impl Shard {
         for slot in 0..self.partitions.len() {
             let slot = u32::try_from(slot).expect("slots are counted in 32 bits");
             self.with_partition(slot, step, |partition, context| {
-                partition.delete_expired(context.now, &mut context.disk);
+                partition.delete_expired(context);
                 if let Some(log) = partition.log_mut() {
                     log.producers_mut().expire(idle_since);
                 }
@@ -52,7 +52,7 @@ impl Shard {
     pub(super) fn inspect(&self) -> Inspection {
         let partitions = self.partitions.iter().flatten();
         Inspection {
-            partitions: partitions.map(figures).collect(),
+            partitions: partitions.map(|partition| figures(partition)).collect(),
             groups: self.coordinators.inspect(),
             connections: self.sessions.len(),
             waiting_requests: self.pending.len(),
@@ -85,13 +85,5 @@ fn figures(partition: &Partition) -> PartitionFigures {
         segments: log.map_or(0, |log| log.segments().len()),
         is_failed: partition.failure().is_some(),
         traffic: partition.traffic(),
-    }
-}
-
-impl Shard {
-    /// Something may have to be compacted.
-    pub(super) fn look_for_dirt(&mut self, step: &mut Step<'_>) {
-        let backoff = core::time::Duration::from_millis(self.settings.cleaner_backoff_ms);
-        self.set_timer(Timer::Cleaner, step.now.instant + backoff);
     }
 }

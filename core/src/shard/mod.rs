@@ -2,6 +2,7 @@
 
 mod appends;
 mod checkpoint;
+mod cleaning;
 mod housekeeping;
 mod metadata;
 mod partitions;
@@ -12,6 +13,7 @@ mod sync;
 mod timers;
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
     vec::Vec,
@@ -32,7 +34,7 @@ use crate::{
     metadata::{Command, Image, ProposalId},
     partition::{Context, Event, Partition},
     session::{RequestId, Session, fetch_sessions::FetchSessions},
-    types::{BrokerId, Instant, Offset, TopicPartition, Uuid},
+    types::{BrokerId, Instant, TopicPartition, Uuid},
 };
 
 /// What a shard is told.
@@ -127,10 +129,9 @@ pub struct Shard {
     pub(crate) settings: Settings,
     pub(crate) image: Image,
     pub(crate) sessions: BTreeMap<ConnectionId, Session>,
-    /// By slot; a slot is given again when its partition is gone.
-    pub(crate) partitions: Vec<Option<Partition>>,
+    /// By slot; a slot is never given again: somebody may still mean the partition that is gone.
+    pub(crate) partitions: Vec<Option<Box<Partition>>>,
     pub(crate) slots: BTreeMap<TopicPartition, u32>,
-    free_slots: Vec<u32>,
     next_directory: u32,
     pub(crate) next_io: u64,
     events: VecDeque<(u32, Event)>,
@@ -148,6 +149,7 @@ pub struct Shard {
     timers: timers::Timers,
     syncs: sync::Syncs,
     checkpoints: checkpoint::Checkpoints,
+    cleaning: cleaning::Cleaning,
     life: start::Life,
     pub(crate) disk_space: Option<DiskSpace>,
     pub(crate) writes_refused: bool,
@@ -180,6 +182,7 @@ impl Shard {
         let settings = Settings::defaults();
         let sessions_random = Random::new(random.next_u64());
         let coordinators_random = Random::new(random.next_u64());
+        let cleaning = cleaning::Cleaning::new(random.next_u128());
         let mut shard = Self {
             broker_id,
             cluster_id,
@@ -190,7 +193,6 @@ impl Shard {
             sessions: BTreeMap::new(),
             partitions: Vec::new(),
             slots: BTreeMap::new(),
-            free_slots: Vec::new(),
             next_directory: start::FIRST_DIRECTORY,
             next_io: 0,
             events: VecDeque::new(),
@@ -206,6 +208,7 @@ impl Shard {
             timers: timers::Timers::default(),
             syncs: sync::Syncs::default(),
             checkpoints: checkpoint::Checkpoints::default(),
+            cleaning,
             life: start::Life::default(),
             disk_space: None,
             writes_refused: false,
@@ -229,7 +232,7 @@ impl Shard {
             Input::Frame { connection, frame } => self.take_frame(connection, frame, step),
             Input::Disconnected { connection } => self.disconnected(connection, step),
             Input::Disk { io, result } => self.disk_ended(io, result, step),
-            Input::Computed { io, result } => self.computed(io, result, step),
+            Input::Computed { io, result } => self.cleaning_computed(io, result, step),
             Input::Committed { proposal, commands } => self.committed(proposal, &commands, step),
             Input::ProposalFailed { proposal } => self.proposal_failed(proposal, step),
             Input::DiskSpace { free_bytes, total_bytes } => {
@@ -280,7 +283,8 @@ impl Shard {
             }
             Owner::Shard => self.own_operation_ended(io, result, step),
             Owner::Coordinator(index) => self.coordinator_read(index, io, result, step),
-            Owner::Cleaner | Owner::Metadata => {}
+            Owner::Cleaner => self.cleaning_operation_ended(io, result, step),
+            Owner::Metadata => {}
         }
     }
 
@@ -290,10 +294,6 @@ impl Shard {
             return;
         }
         self.start_operation_ended(io, result, step);
-    }
-
-    fn computed(&mut self, _io: IoId, result: JobResult, _step: &mut Step<'_>) {
-        match result {}
     }
 
     /// The shard's own view of the disk.
@@ -319,7 +319,7 @@ impl Shard {
 
     /// A partition by its slot.
     pub(crate) fn partition(&self, slot: u32) -> Option<&Partition> {
-        self.partitions.get(slot as usize)?.as_ref()
+        self.partitions.get(slot as usize)?.as_deref()
     }
 
     /// The partition's slot, if it is here.
@@ -341,7 +341,7 @@ impl Shard {
     fn take_event(&mut self, slot: u32, event: Event, step: &mut Step<'_>) {
         match event {
             Event::Appended { target, result } => self.append_ended(target, result, step),
-            Event::Advanced => self.wake_watchers(slot, step),
+            Event::Moved => self.wake_watchers(slot, step),
             Event::Located { asker, result } => self.located(asker, result, step),
             Event::Prepared { asker, result } => self.prepared(asker, result, step),
             Event::TimeFound { asker, result } => self.time_found(asker, result, step),
@@ -349,11 +349,6 @@ impl Shard {
             Event::Foreign(owner) => self.set_aside_foreign(slot, owner, step),
             Event::Failed(_) => self.partition_failed(slot, step),
         }
-    }
-
-    /// Where a checkpoint says that a log begins.
-    pub(crate) fn start_offset_of(&self, slot: u32) -> Option<Offset> {
-        self.partition(slot)?.log().map(crate::log::Log::start_offset)
     }
 
     /// A new id.

@@ -48,10 +48,7 @@ impl Shard {
             config: self.log_config(topic_name),
             leader_epoch,
         };
-        let slot = self.free_slots.pop().unwrap_or_else(|| {
-            self.partitions.push(None);
-            u32::try_from(self.partitions.len() - 1).expect("fewer than 2³² partitions")
-        });
+        let slot = u32::try_from(self.partitions.len()).expect("fewer than 2³² partitions");
         let partition = match known {
             None => Partition::new(definition),
             Some(known) => {
@@ -60,7 +57,7 @@ impl Shard {
                 Partition::open(definition, known, &mut disk)
             }
         };
-        self.partitions[slot as usize] = Some(partition);
+        self.partitions.push(Some(partition.into()));
         self.slots.insert(id, slot);
         slot
     }
@@ -71,7 +68,7 @@ impl Shard {
         // Who waits for an answer gets one.
         self.with_partition(slot, step, |partition, context| partition.abandon(context));
         let Some(partition) = self.partitions[slot as usize].take() else { return };
-        self.free_slots.push(slot);
+        self.forget_cleaning(slot);
         self.wake_watchers(slot, step);
         let directory = partition.directory();
         // Renamed first, so that what a crash leaves of it is not taken for a partition.
@@ -98,14 +95,14 @@ impl Shard {
         self.disk(step).submit(DiskOp::RenameDirectory { directory, name });
         self.disk(step).notice(Notice::StrayDirectory { directory: old_name, set_aside_as });
         self.partitions[slot as usize] = None;
-        self.free_slots.push(slot);
         let topic_name: alloc::string::String = topic_name;
-        let slot = self.make_partition(id, &topic_name, epoch, None, step);
+        self.make_partition(id, &topic_name, epoch, None, step);
         self.partition_opened(slot, step);
     }
 
     /// The disk failed a partition.
     pub(super) fn partition_failed(&mut self, slot: u32, step: &mut Step<'_>) {
+        self.forget_cleaning(slot);
         self.wake_watchers(slot, step);
         self.partition_opened(slot, step);
     }

@@ -39,6 +39,7 @@ pub(super) struct Life {
     listing: Vec<DirectoryEntry>,
     recovery_points: checkpoint_file::Offsets,
     start_offsets: checkpoint_file::Offsets,
+    cleaner_offsets: checkpoint_file::Offsets,
     clean: bool,
     to_open: VecDeque<(TopicPartition, String, LeaderEpoch)>,
     opening: BTreeSet<u32>,
@@ -60,6 +61,7 @@ enum Awaited {
     Listing,
     RecoveryPoints,
     StartOffsets,
+    CleanerOffsets,
     MarkerRemoved,
 }
 
@@ -70,16 +72,12 @@ impl Shard {
             (DiskOp::List(DirectoryId::DATA), Awaited::Listing),
             (read(checkpoint_file::RECOVERY_POINTS), Awaited::RecoveryPoints),
             (read(checkpoint_file::START_OFFSETS), Awaited::StartOffsets),
+            (read(checkpoint_file::CLEANER_OFFSETS), Awaited::CleanerOffsets),
         ];
         for (op, awaited) in asked {
             let io = self.disk(step).submit(op);
             self.life.waiting.insert(io.number, awaited);
         }
-    }
-
-    /// Whether requests can be served.
-    pub(crate) fn is_running(&self) -> bool {
-        self.life.phase == Phase::Running
     }
 
     pub(super) fn start_operation_ended(
@@ -97,11 +95,15 @@ impl Shard {
             (Awaited::StartOffsets, DiskResult::Bytes(bytes)) => {
                 self.life.start_offsets = checkpoint_file::decode(&bytes);
             }
+            (Awaited::CleanerOffsets, DiskResult::Bytes(bytes)) => {
+                self.life.cleaner_offsets = checkpoint_file::decode(&bytes);
+            }
             // A checkpoint that is not there says nothing.
             (
                 Awaited::Listing
                 | Awaited::RecoveryPoints
                 | Awaited::StartOffsets
+                | Awaited::CleanerOffsets
                 | Awaited::MarkerRemoved,
                 _,
             ) => {}
@@ -193,6 +195,7 @@ impl Shard {
             self.life.phase = Phase::Running;
             self.life.recovery_points.clear();
             self.life.start_offsets.clear();
+            self.life.cleaner_offsets.clear();
             self.begin_running(step);
         }
     }
@@ -205,6 +208,7 @@ impl Shard {
             clean: self.life.clean,
             recovery_point: offset(&self.life.recovery_points),
             start_offset: offset(&self.life.start_offsets),
+            cleaned_to: offset(&self.life.cleaner_offsets),
         }
     }
 

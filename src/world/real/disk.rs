@@ -89,6 +89,30 @@ impl RealDisk {
 }
 
 impl RealDisk {
+    fn begin_read(&self, io: IoId, file: FileRef, position: u64, length: usize, done: Done) {
+        let file = match self.folder.open(file) {
+            Ok(file) => file,
+            Err(error) => return done.tell(io, DiskResult::Failed(io_error(&error))),
+        };
+        if let Some(bytes) = read_cached(&file, position, length) {
+            return done.tell(io, DiskResult::Bytes(bytes));
+        }
+        tokio::task::spawn_blocking(move || {
+            let read = read_all(&file, position, length).map(DiskResult::Bytes);
+            done.tell(io, settle(read));
+        });
+    }
+
+    fn begin_remove(&self, io: IoId, file: FileRef, done: Done) {
+        // A file that is still open keeps its space: the name goes at once, and the space when it is closed in the background.
+        let open = self.folder.open(file).ok();
+        let removed = settle(self.folder.perform(DiskOp::Remove(file)));
+        tokio::task::spawn_blocking(move || {
+            drop(open);
+            done.tell(io, removed);
+        });
+    }
+
     fn begin_sync(&self, io: IoId, op: DiskOp, done: Done) {
         let DiskOp::Sync { files, directories } = op else { return };
         let files = match self.folder.open_all(&files) {
@@ -389,10 +413,13 @@ fn write_all(file: &File, mut position: u64, writes: &[&WriteData]) -> io::Resul
 }
 
 fn io_error(error: &io::Error) -> IoError {
-    match error.kind() {
-        io::ErrorKind::NotFound => IoError::NotFound,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => IoError::NoSpace,
-        _ => IoError::Os(error.raw_os_error().unwrap_or_default()),
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound {
+        IoError::NotFound
+    } else if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        IoError::NoSpace
+    } else {
+        IoError::Os(error.raw_os_error().unwrap_or_default())
     }
 }
 
@@ -403,8 +430,10 @@ fn settle(result: io::Result<DiskResult>) -> DiskResult {
 impl Disk for RealDisk {
     type Handle = RealHandle;
 
+    /// Names and sizes change in the order of submission, and a read or a sync is of the files that bore the names when it
+    /// was submitted: only reading, syncing and giving space back go on in the background.
     fn submit(&self, io: IoId, op: DiskOp, done: Done) {
-        match &op {
+        match op {
             // What only touches the page cache is done at once: to hand it over would cost more.
             DiskOp::Use { .. }
             | DiskOp::CreateDirectory(_)
@@ -413,30 +442,17 @@ impl Disk for RealDisk {
             | DiskOp::Write { .. }
             | DiskOp::Truncate { .. }
             | DiskOp::Rename { .. }
-            | DiskOp::DropCache(_) => {
-                done.tell(io, settle(self.folder.perform(op)));
-                return;
-            }
+            | DiskOp::DropCache(_) => done.tell(io, settle(self.folder.perform(op))),
             DiskOp::Read { file, position, length } => {
-                let cached = self
-                    .folder
-                    .open(*file)
-                    .map(|open| read_cached(&open, *position, *length as usize));
-                match cached {
-                    Ok(Some(bytes)) => return done.tell(io, DiskResult::Bytes(bytes)),
-                    Ok(None) => {}
-                    Err(error) => return done.tell(io, DiskResult::Failed(io_error(&error))),
-                }
+                self.begin_read(io, file, position, length as usize, done);
             }
-            DiskOp::Sync { files, .. } if files.len() > 1 => return self.begin_sync(io, op, done),
-            DiskOp::RemoveDirectory(_)
-            | DiskOp::List(_)
-            | DiskOp::Sync { .. }
-            | DiskOp::SyncAll
-            | DiskOp::Remove(_) => {}
+            DiskOp::Remove(file) => self.begin_remove(io, file, done),
+            DiskOp::Sync { .. } => self.begin_sync(io, op, done),
+            DiskOp::RemoveDirectory(_) | DiskOp::List(_) | DiskOp::SyncAll => {
+                let folder = Arc::clone(&self.folder);
+                tokio::task::spawn_blocking(move || done.tell(io, settle(folder.perform(op))));
+            }
         }
-        let folder = Arc::clone(&self.folder);
-        tokio::task::spawn_blocking(move || done.tell(io, settle(folder.perform(op))));
     }
 
     fn submit_writes(

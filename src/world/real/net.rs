@@ -116,13 +116,16 @@ impl Writer for RealWriter {
     }
 }
 
+fn as_slice(piece: &Outgoing<RealHandle>) -> Option<IoSlice<'_>> {
+    match piece {
+        Outgoing::Bytes(bytes) => Some(IoSlice::new(bytes)),
+        Outgoing::File { .. } => None,
+    }
+}
+
 impl RealWriter {
     fn try_write_bytes(&self, pieces: &mut VecDeque<Outgoing<RealHandle>>) -> io::Result<()> {
-        let bytes = |piece| match piece {
-            &Outgoing::Bytes(ref bytes) => Some(IoSlice::new(bytes)),
-            &Outgoing::File { .. } => None,
-        };
-        let slices: Vec<IoSlice<'_>> = pieces.iter().map_while(bytes).take(SLICES_MAX).collect();
+        let slices: Vec<IoSlice<'_>> = pieces.iter().map_while(as_slice).take(SLICES_MAX).collect();
         let mut written = self.0.try_write_vectored(&slices)?;
         while let Some(Outgoing::Bytes(front)) = pieces.front_mut() {
             let part = written.min(front.len());
