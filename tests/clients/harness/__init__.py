@@ -1,0 +1,1 @@
+"""What the client matrix and the crash loop are made of."""
