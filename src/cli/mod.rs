@@ -1,8 +1,142 @@
-//! The command line.
+//! The command line: what the arguments mean, and one file for each command.
 
-use std::process::ExitCode;
+mod arguments;
+mod base64;
+mod bench;
+mod consume;
+mod error;
+mod group;
+
+mod produce;
+mod record_format;
+mod table;
+mod timestamp;
+mod topic;
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use serde_json::Value;
+use tracing::level_filters::LevelFilter;
+
+use crate::client::{Address, Client, ClientConfig};
+use error::CliError;
+
+/// How a wrong use of the command line ends; clap ends that way, too.
+const USAGE: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "ottla",
+    version,
+    about = "An event broker that speaks Apache Kafka's wire protocol"
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Brokers to begin with; any of the cluster will do
+    #[arg(long, global = true, env = "OTTLA_BOOTSTRAP", value_name = "HOST:PORT")]
+    #[arg(value_delimiter = ',', default_value = "127.0.0.1:9092")]
+    bootstrap: Vec<Address>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    /// Tell on standard error what happens on the way
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create, list, describe, alter and delete topics
+    #[command(subcommand)]
+    Topic(topic::TopicCommand),
+    /// Write lines to a topic, one record each
+    Produce(produce::ProduceArgs),
+    /// Read records of a topic
+    Consume(consume::ConsumeArgs),
+    /// List, describe, reset and delete consumer groups
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    /// Measure a broker: this one or any other that speaks Kafka's protocol
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+}
+
+/// What every command works with.
+#[derive(Debug)]
+struct Context {
+    client: Client,
+    json: bool,
+}
+
+impl Context {
+    /// Prints one of the two, as it was asked for.
+    fn print(&self, json: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
+        if self.json {
+            println!("{}", json());
+        } else {
+            print!("{}", text());
+        }
+    }
+}
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let Cli { global, command } = Cli::parse();
+    let Some(command) = command else {
+        // Standard error is where a wrong use is told.
+        eprintln!("{}", Cli::command().render_help());
+        return ExitCode::from(USAGE);
+    };
+    match run(global, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ottla: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn run(global: Global, command: Command) -> Result<(), CliError> {
+    let level = if global.verbose { LevelFilter::DEBUG } else { LevelFilter::WARN };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::io("the runtime", &error))?;
+    let client = Client::new(global.bootstrap, ClientConfig::default());
+    let context = Context { client, json: global.json };
+    runtime.block_on(async {
+        match command {
+            Command::Topic(command) => topic::run(command, &context).await,
+            Command::Produce(args) => produce::run(args, &context).await,
+            Command::Consume(args) => consume::run(args, &context).await,
+            Command::Group(command) => group::run(command, &context).await,
+            Command::Bench(command) => bench::run(command, &context).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
 }

@@ -70,6 +70,9 @@ impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(error) => error.fmt(f),
+            Self::Refused { topic, error } if error.is(ErrorCode::UnknownTopicOrPartition) => {
+                write!(f, "there is no topic {topic}")
+            }
             Self::Refused { topic, error } => write!(f, "topic {topic}: {error}"),
             Self::Missing { topic } => {
                 write!(f, "the broker's answer does not mention topic {topic}")
