@@ -4,6 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use ottla_core::types::ErrorCode;
 
+use super::bench::BenchError;
 use crate::client::{
     CallError, MetadataError, ServerError, admin::AdminError, consumer::ConsumeError,
     group::GroupError, offsets::OffsetsError,
@@ -26,6 +27,8 @@ pub(super) enum CliError {
     Consume(ConsumeError),
     /// Something about a group failed.
     Group(GroupError),
+    /// A measurement came to nothing.
+    Bench(BenchError),
     /// A file or a stream failed.
     Io {
         /// Which.
@@ -51,6 +54,7 @@ impl CliError {
             | Self::Admin(_)
             | Self::Consume(_)
             | Self::Group(_)
+            | Self::Bench(_)
             | Self::Io { .. }
             | Self::Failed(_) => ExitCode::FAILURE,
         }
@@ -85,6 +89,7 @@ impl CliError {
             | Self::Admin(_)
             | Self::Consume(_)
             | Self::Group(_)
+            | Self::Bench(_)
             | Self::Io { .. }
             | Self::Failed(_) => None,
         }
@@ -131,6 +136,7 @@ impl fmt::Display for CliError {
             Self::Admin(error) => error.fmt(f)?,
             Self::Consume(error) => error.fmt(f)?,
             Self::Group(error) => error.fmt(f)?,
+            Self::Bench(error) => error.fmt(f)?,
             Self::Io { what, kind } => write!(f, "{what}: {kind}")?,
         }
         self.fix().map_or(Ok(()), |fix| write!(f, "; {fix}"))
@@ -156,4 +162,5 @@ from! {
     AdminError => Admin,
     ConsumeError => Consume,
     GroupError => Group,
+    BenchError => Bench,
 }

@@ -8,7 +8,7 @@
 mod address;
 pub mod admin;
 mod backoff;
-mod clock;
+pub(crate) mod clock;
 mod connection;
 pub mod consumer;
 mod error;
