@@ -111,7 +111,8 @@ fn fix_call(error: &CallError) -> Option<&'static str> {
     }
 }
 
-fn fix_server(error: &ServerError) -> Option<&'static str> {
+/// What the operator can do about a broker's refusal.
+pub(super) fn fix_server(error: &ServerError) -> Option<&'static str> {
     let known = error.known()?;
     let fixes = [
         (ErrorCode::UnknownTopicOrPartition, "create it with `ottla topic create`"),
@@ -119,6 +120,8 @@ fn fix_server(error: &ServerError) -> Option<&'static str> {
         (ErrorCode::NonEmptyGroup, "stop its members first"),
         (ErrorCode::UnknownMemberId, "stop the group's members first"),
         (ErrorCode::GroupIdNotFound, "see `ottla group list`"),
+        (ErrorCode::MessageTooLarge, "raise max.message.bytes of the topic"),
+        (ErrorCode::RecordListTooLarge, "raise segment.bytes of the topic"),
         (ErrorCode::OffsetOutOfRange, "begin with --from-beginning, or another --offset"),
         (ErrorCode::InconsistentGroupProtocol, "use a group whose members assign by range"),
         (ErrorCode::TopicDeletionDisabled, "set delete.topic.enable=true on the brokers"),

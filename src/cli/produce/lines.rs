@@ -17,6 +17,8 @@ const CHUNKS_MAX: usize = 4;
 /// The lines that go together where they are there at once.
 const CHUNK_LINES_MAX: usize = 1000;
 const BUFFER_BYTES: usize = 256 << 10;
+/// The longest line: no broker takes a record like that, and something that is no text may have no line ends at all.
+const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// A line without its end, or why it cannot be read.
 #[derive(Debug)]
@@ -53,12 +55,14 @@ fn next_chunk(reader: &mut BufReader<impl Read>, number: &mut u64) -> Option<Vec
     let mut chunk = Vec::new();
     while chunk.len() < CHUNK_LINES_MAX {
         let mut text = Vec::new();
-        let outcome = reader.read_until(b'\n', &mut text);
+        let mut outcome = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut text);
         if matches!(outcome, Ok(0)) {
             break;
         }
         if text.last() == Some(&b'\n') {
             text.pop();
+        } else if text.len() as u64 >= LINE_BYTES_MAX {
+            outcome = Err(io::ErrorKind::FileTooLarge.into());
         }
         *number += 1;
         let failed = outcome.is_err();

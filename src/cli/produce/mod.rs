@@ -191,7 +191,9 @@ async fn send_lines(
         for Line { number, text } in chunk {
             let text = match text {
                 Ok(text) => text,
-                Err(error) => return Some(Stop::Input(CliError::io("the input", &error))),
+                Err(error) => {
+                    return Some(Stop::Input(CliError::io(format!("line {number}"), &error)));
+                }
             };
             let Some(record) = args.record(&text) else {
                 return Some(Stop::NoKeySeparator { line: number });

@@ -4,7 +4,10 @@ use std::fmt;
 
 use tokio::sync::mpsc;
 
-use crate::client::producer::{Delivery, ProduceError};
+use crate::{
+    cli::error::fix_server,
+    client::producer::{Delivery, ProduceError},
+};
 
 /// Different failures that are told; of further ones only the number is.
 const FAILURES_MAX: usize = 20;
@@ -39,10 +42,17 @@ impl fmt::Display for Failure {
         });
         let ranges: Vec<_> = ranges.collect();
         let more = if self.lines.len() > RANGES_MAX { ", …" } else { "" };
-        write!(f, "{} failed (lines {}{more}): ", self.count, ranges.join(", "))?;
+        let word = if self.count == 1 { "line" } else { "lines" };
+        write!(f, "{} failed ({word} {}{more}): ", self.count, ranges.join(", "))?;
         match &self.error {
-            Some(error) => error.fmt(f),
-            None => f.write_str("for further reasons"),
+            Some(error) => error.fmt(f)?,
+            None => f.write_str("for further reasons")?,
+        }
+        match &self.error {
+            Some(ProduceError::Refused { error, .. }) => {
+                fix_server(error).map_or(Ok(()), |fix| write!(f, "; {fix}"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -102,7 +112,7 @@ mod tests {
             told,
             [
                 "4 failed (lines 1-3, 7): the producer ended before it was sent",
-                "1 failed (lines 4): topic t has no partitions"
+                "1 failed (line 4): topic t has no partitions"
             ]
         );
         assert_eq!(tally.failed(), 5);
