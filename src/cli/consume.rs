@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use ottla_core::types::{Offset, PartitionIndex, Timestamp};
+use tokio::time::timeout;
 
 use super::{
     CliError, Context,
@@ -22,6 +23,9 @@ use crate::client::{
 
 /// How long to wait for records before looking at anything else.
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long leaving the group may take.
+const LEAVE_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct ConsumeArgs {
@@ -145,8 +149,13 @@ pub(crate) async fn run(args: ConsumeArgs, context: &Context) -> Result<(), CliE
     let outcome = pump(&args, &mut source, &mut output).await;
     eprintln!("{} records", output.count);
     // The group shall not wait for a member that is gone, whatever made it go.
-    let ended = source.end().await;
-    outcome.and(ended)
+    let ended = timeout(LEAVE_MAX, source.end()).await;
+    outcome.and(ended.unwrap_or_else(|_| {
+        Err(CliError::Failed(format!(
+            "the group's coordinator did not answer within {LEAVE_MAX:?}; \
+             the last records may come again"
+        )))
+    }))
 }
 
 async fn source(args: &ConsumeArgs, context: &Context) -> Result<Source, CliError> {

@@ -53,7 +53,11 @@ pub struct PartitionMetadata {
 impl TopicMetadata {
     /// The partition with this number.
     pub fn partition(&self, index: PartitionIndex) -> Option<&PartitionMetadata> {
-        self.partitions.iter().find(|partition| partition.index == index)
+        // Mostly partitions are numbered without a gap.
+        let guess = usize::try_from(index.0).ok().and_then(|guess| self.partitions.get(guess));
+        guess
+            .filter(|partition| partition.index == index)
+            .or_else(|| self.partitions.iter().find(|partition| partition.index == index))
     }
 }
 

@@ -15,6 +15,9 @@ use super::{
 
 /// The longest time to wait without a look at anything else.
 const WAIT_MAX: Duration = Duration::from_millis(100);
+/// A thread that sleeps wakes a little late. This much before a request is due it no longer sleeps, or its lateness would
+/// be taken for the broker's.
+const AWAKE: Duration = Duration::from_micros(60);
 /// How long acknowledged records may take to the consumer at the end.
 const TAIL_MAX: Duration = Duration::from_secs(10);
 /// Through this much the answers to all fetches are read, so that it stays in the cache.
@@ -47,9 +50,9 @@ pub(super) fn produce(
                 return Err(BenchError::Unseen(unseen));
             }
         }
-        let limit = producers
-            .next_due(meter.begins, now)
-            .map_or(WAIT_MAX, |due| due.saturating_duration_since(Instant::now()).min(WAIT_MAX));
+        let limit = producers.next_due(meter.begins, now).map_or(WAIT_MAX, |due| {
+            due.saturating_duration_since(Instant::now()).saturating_sub(AWAKE).min(WAIT_MAX)
+        });
         let sockets = producers.sockets(meter.begins, now);
         let tail_sockets = tail.iter().flat_map(|t| &t.connections);
         let tail_sockets = tail_sockets.map(|c| (&c.socket, c.wanted()));

@@ -14,7 +14,7 @@ use crate::{
     },
     client::{
         TopicPartition,
-        group::{DEAD, GroupDescription, MemberDescription, describe_group},
+        group::{CLASSIC, DEAD, GroupDescription, MemberDescription, describe_group},
         offsets::OffsetSpec,
     },
 };
@@ -115,12 +115,14 @@ fn text(group: &str, description: &GroupDescription, progress: &[Progress<'_>]) 
     let idle = description.members.iter().filter(|member| member.partitions.is_empty());
     let idle: String =
         idle.map(|member| format!("member {} has no partition\n", member.member_id)).collect();
-    let state =
-        if description.state == DEAD { "not of the classic kind" } else { &description.state };
+    let members = if description.group_type == CLASSIC {
+        format!("{} members", description.members.len())
+    } else {
+        format!("of type {}, whose members cannot be shown", description.group_type)
+    };
     format!(
-        "group {group}: {state}, {} members, coordinator {}\n{table}{idle}",
-        description.members.len(),
-        description.coordinator
+        "group {group}: {}, {members}, coordinator {}\n{table}{idle}",
+        description.state, description.coordinator
     )
 }
 
@@ -148,6 +150,7 @@ fn json(group: &str, description: &GroupDescription, progress: &[Progress<'_>]) 
     json!({
         "group": group,
         "state": description.state,
+        "type": description.group_type,
         "coordinator": description.coordinator.0,
         "assignor": description.assignor,
         "members": description.members.iter().map(member).collect::<Vec<_>>(),

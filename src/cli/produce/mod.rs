@@ -168,8 +168,18 @@ pub(crate) async fn run(args: ProduceArgs, context: &Context) -> Result<(), CliE
     let tally = tokio::spawn(tally::collect(queue));
     let stop = send_lines(&args, &topic.name, &mut producer, &mut lines, &deliveries).await;
     drop(deliveries);
-    producer.close().await;
-    let tally = tally.await.map_err(|_| CliError::Failed("the producer broke down".to_owned()))?;
+    let settled = async {
+        producer.close().await;
+        tally.await
+    };
+    let tally = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => return Err(CliError::Failed(
+            "interrupted before all records were settled; what became of them is unknown".to_owned(),
+        )),
+        tally = settled => tally,
+    };
+    let tally = tally.map_err(|_| CliError::Failed("the producer broke down".to_owned()))?;
     report(&args, context, &tally, stop)
 }
 

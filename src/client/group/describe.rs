@@ -24,6 +24,8 @@ use crate::client::{CallOptions, Client, ServerError, TopicPartition};
 
 /// The state of a group that does not exist.
 pub const DEAD: &str = "Dead";
+/// The kind of group that JoinGroup makes.
+pub const CLASSIC: &str = "classic";
 /// The state of a group without members.
 pub const EMPTY: &str = "Empty";
 
@@ -34,6 +36,8 @@ pub struct GroupDescription {
     pub coordinator: BrokerId,
     /// In Kafka's words: Stable, Empty, …
     pub state: String,
+    /// The kind of group, in Kafka's words. Of others than classic ones the members are not told.
+    pub group_type: String,
     /// The assignor that the members agreed on.
     pub assignor: String,
     /// The members.
@@ -92,11 +96,19 @@ pub async fn describe_group(client: &Client, group: &str) -> Result<GroupDescrip
         })
         .await?;
     let committed = offsets::fetch(&coordinator, None).await?;
+    let mut group_type = CLASSIC.to_owned();
+    let mut state = described.group_state;
+    if state == DEAD
+        && let Some(listed) = list_groups(client).await?.into_iter().find(|g| g.group_id == group)
+    {
+        (group_type, state) = (listed.group_type, listed.group_state);
+    }
     let is_of_consumers = described.protocol_type == PROTOCOL_TYPE;
     let members = described.members.into_iter();
     Ok(GroupDescription {
         coordinator: id,
-        state: described.group_state,
+        state,
+        group_type,
         assignor: described.protocol_data,
         members: members.map(|member| describe_member(member, is_of_consumers)).collect(),
         committed,

@@ -192,10 +192,12 @@ pub(super) async fn leave(coordinator: &Coordinator, member_id: &str) -> Result<
         members: vec![member],
     };
     let response = coordinator.call(&request, CallOptions::default()).await?;
-    let key = ApiKey::LeaveGroup;
-    coordinator.check(key, response.error_code, None)?;
-    for member in response.members {
-        coordinator.check(key, member.error_code, None)?;
+    let of_members = response.members.iter().map(|member| member.error_code);
+    for code in of_members.chain([response.error_code]) {
+        // Whoever is no member has left.
+        if code != ErrorCode::UnknownMemberId.code() {
+            coordinator.check(ApiKey::LeaveGroup, code, None)?;
+        }
     }
     Ok(())
 }

@@ -20,8 +20,8 @@ use ottla_core::types::{ErrorCode, Offset};
 use tokio::time::Instant;
 
 pub use describe::{
-    DEAD, EMPTY, GroupDescription, MemberDescription, alter_offsets, delete_group, describe_group,
-    list_groups,
+    CLASSIC, DEAD, EMPTY, GroupDescription, MemberDescription, alter_offsets, delete_group,
+    describe_group, list_groups,
 };
 pub use error::GroupError;
 
