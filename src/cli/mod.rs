@@ -42,6 +42,7 @@ struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
 struct Global {
     /// Brokers to begin with; any of the cluster will do
     #[arg(long, global = true, env = "OTTLA_BOOTSTRAP", value_name = "HOST:PORT")]

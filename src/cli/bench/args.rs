@@ -51,7 +51,7 @@ pub(crate) struct BatchArgs {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct GoalArgs {
-    /// End after so many bytes
+    /// End after so many bytes; without this and --duration after 1 GB, or (latency) 10 s
     #[arg(long, value_name = "BYTES", value_parser = arguments::bytes)]
     pub(super) total_bytes: Option<u64>,
     /// End after so long

@@ -9,10 +9,16 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true, args = ["partitions", "set", "unset"])]
 pub(crate) struct AlterArgs {
     /// The topic
     topic: String,
+    #[command(flatten)]
+    changes: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct ChangeArgs {
     /// How many partitions it shall have in all; they cannot become fewer
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     partitions: Option<i32>,
@@ -25,7 +31,7 @@ pub(crate) struct AlterArgs {
 }
 
 pub(crate) async fn run(args: AlterArgs, context: &Context) -> Result<(), CliError> {
-    let AlterArgs { topic, partitions, set, unset } = args;
+    let AlterArgs { topic, changes: ChangeArgs { partitions, set, unset } } = args;
     if !set.is_empty() || !unset.is_empty() {
         alter_topic_configs(&context.client, &topic, &arguments::map(&set), &unset).await?;
     }
