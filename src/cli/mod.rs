@@ -14,7 +14,7 @@ mod timestamp;
 mod topic;
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -82,11 +82,16 @@ struct Context {
 
 impl Context {
     /// Prints one of the two, as it was asked for.
-    fn print(&self, json: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
-        if self.json {
-            println!("{}", json());
-        } else {
-            print!("{}", text());
+    fn print(
+        &self,
+        json: impl FnOnce() -> Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
+        let output = if self.json { format!("{}\n", json()) } else { text() };
+        match io::stdout().write_all(output.as_bytes()) {
+            // Who reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            outcome => outcome.map_err(|error| CliError::io("standard output", &error)),
         }
     }
 }

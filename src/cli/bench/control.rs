@@ -34,7 +34,10 @@ impl Control {
     /// The bar is drawn on standard error, if that is a terminal.
     pub(super) fn new(stop: Stop, goal: Goal, label: &'static str) -> Self {
         let (length, template) = match goal {
-            Goal::Bytes(bytes) => (bytes, "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}"),
+            Goal::Bytes(bytes) => (
+                bytes,
+                "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}",
+            ),
             Goal::Time(time) => (milliseconds(time), "{msg} {wide_bar} {elapsed}"),
         };
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());

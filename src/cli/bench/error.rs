@@ -2,7 +2,10 @@
 
 use std::{fmt, io, time::Duration};
 
-use ottla_core::wire::{ApiKey, DecodeError};
+use ottla_core::{
+    records::BatchError,
+    wire::{ApiKey, DecodeError},
+};
 
 use crate::client::{Address, ServerError};
 
@@ -34,6 +37,8 @@ pub(crate) enum BenchError {
         /// What is wrong with it.
         error: DecodeError,
     },
+    /// What the broker gives is not a record batch.
+    Batch(BatchError),
     /// The broker answered another request than the next one.
     OutOfOrder,
     /// Nothing has moved for long.
@@ -64,6 +69,7 @@ impl fmt::Display for BenchError {
             Self::Malformed { key, error } => {
                 write!(f, "the broker's answer to {} cannot be read: {error}", key.name())
             }
+            Self::Batch(error) => write!(f, "what the broker gives cannot be read: {error}"),
             Self::OutOfOrder => f.write_str("the broker answered requests out of order"),
             Self::Stalled(after) => write!(f, "the broker has not moved for {after:?}"),
             Self::Unseen(count) => {

@@ -3,7 +3,7 @@
 
 use ottla_core::{
     records::{BATCH_HEADER_BYTES, BatchHeader},
-    wire::{ApiKey, DecodeError},
+    wire::ApiKey,
 };
 
 use super::BenchError;
@@ -288,8 +288,7 @@ impl FetchStream {
             return Ok(Some(()));
         }
         let Some(head) = input.take::<BATCH_HEADER_BYTES>() else { return Ok(None) };
-        let header = BatchHeader::parse(&head)
-            .map_err(|_| BenchError::Malformed { key: KEY, error: DecodeError::Truncated })?;
+        let header = BatchHeader::parse(&head).map_err(BenchError::Batch)?;
         if header.size_bytes <= self.records_left {
             on_event(Event::Batch {
                 partition: self.partition,

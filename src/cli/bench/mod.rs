@@ -88,6 +88,6 @@ async fn conclude(
 ) -> Result<(), CliError> {
     let cleaned_up = target.clean_up(&context.client, keep).await;
     let report = outcome?;
-    context.print(|| report.json(), || report.text());
+    context.print(|| report.json(), || report.text())?;
     cleaned_up
 }

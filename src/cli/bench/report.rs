@@ -1,5 +1,7 @@
 //! What was measured, for people and for programs.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -44,7 +46,7 @@ impl Report {
     }
 
     /// Processor seconds for each gigabyte.
-    fn per_gigabyte(&self, cpu: std::time::Duration) -> Option<f64> {
+    fn per_gigabyte(&self, cpu: Duration) -> Option<f64> {
         let gigabytes = self.meter.bytes as f64 / 1e9;
         (gigabytes > 0.0).then(|| cpu.as_secs_f64() / gigabytes)
     }
@@ -100,7 +102,7 @@ impl Report {
         lines.extend(latencies.iter().filter_map(|(name, latencies)| {
             Some(format!("{name}, ms: {}", latencies.as_ref()?.text()))
         }));
-        let cost = |cpu: std::time::Duration| {
+        let cost = |cpu: Duration| {
             let per_gigabyte = self.per_gigabyte(cpu).map_or_else(|| "-".into(), three_digits);
             let cores = if seconds > 0.0 { cpu.as_secs_f64() / seconds } else { 0.0 };
             format!("{per_gigabyte} CPU-s/GB ({cores:.2} cores)")

@@ -11,7 +11,7 @@ use super::{BenchError, args::TopicArgs, frames::TopicRef, lanes::Led};
 use crate::{
     cli::{CliError, arguments},
     client::{
-        Address, CallError, Client, TopicPartition,
+        Address, CallError, Client, MetadataError, TopicPartition,
         admin::{AdminError, NewTopic, create_topic, delete_topic},
         offsets::{OffsetSpec, list_offsets},
     },
@@ -56,7 +56,7 @@ impl Target {
             let leader = partition.leader.and_then(|leader| addresses.get(&leader)).cloned();
             let leader = leader.ok_or_else(|| {
                 let partition = TopicPartition::new(name.as_str(), partition.index.0);
-                CliError::Metadata(crate::client::MetadataError::NoLeader(partition))
+                CliError::Metadata(MetadataError::NoLeader(partition))
             })?;
             partitions.push(Led { partition: partition.index.0, leader });
         }

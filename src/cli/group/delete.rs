@@ -21,7 +21,7 @@ pub(crate) async fn run(args: DeleteArgs, context: &Context) -> Result<(), CliEr
         context.print(
             || json!({ "group": group, "deleted": true }),
             || format!("group {group} deleted\n"),
-        );
+        )?;
     }
     Ok(())
 }

@@ -67,8 +67,7 @@ pub(crate) async fn run(args: DescribeArgs, context: &Context) -> Result<(), Cli
             texts.push(text(group, &description, &progress));
         }
     }
-    context.print(|| json!({ "groups": json_groups }), || texts.join("\n"));
-    Ok(())
+    context.print(|| json!({ "groups": json_groups }), || texts.join("\n"))
 }
 
 fn progress<'a>(

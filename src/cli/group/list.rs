@@ -1,5 +1,6 @@
 //! `ottla group list`.
 
+use ottla_core::wire::messages::list_groups::ListedGroup;
 use serde_json::json;
 
 use crate::{
@@ -14,7 +15,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let groups = list_groups(&context.client).await?;
     context.print(
         || {
-            let group = |group: &ottla_core::wire::messages::list_groups::ListedGroup| {
+            let group = |group: &ListedGroup| {
                 json!({
                     "group": group.group_id,
                     "protocol_type": group.protocol_type,
@@ -41,6 +42,5 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
             }
             table.to_string()
         },
-    );
-    Ok(())
+    )
 }

@@ -119,8 +119,7 @@ pub(crate) async fn run(args: ResetOffsetsArgs, context: &Context) -> Result<(),
     if args.execute && !targets.is_empty() {
         alter_offsets(&context.client, &args.group, &targets).await?;
     }
-    print(&args, context, &bounds, &targets);
-    Ok(())
+    print(&args, context, &bounds, &targets)
 }
 
 async fn named_partitions(
@@ -176,7 +175,7 @@ fn print(
     context: &Context,
     bounds: &BTreeMap<TopicPartition, Bounds>,
     targets: &BTreeMap<TopicPartition, Offset>,
-) {
+) -> Result<(), CliError> {
     let rows = || bounds.iter().zip(targets.values());
     context.print(
         || {
@@ -210,7 +209,7 @@ fn print(
             let hint = if args.execute { "" } else { "nothing was set; add --execute to do it\n" };
             format!("{table}{hint}")
         },
-    );
+    )
 }
 
 #[cfg(test)]

@@ -224,13 +224,14 @@ fn report(
     stop: Option<Stop>,
 ) -> Result<(), CliError> {
     let word = if args.acks == AcksArg::None { "sent, unacknowledged" } else { "acknowledged" };
-    if context.json {
-        println!(
-            "{}",
-            json!({ "topic": args.topic, "acknowledged": tally.acknowledged,
-            "failed": tally.failed() })
-        );
-    }
+    // For people the count goes to standard error, with the failures.
+    context.print(
+        || {
+            let (acknowledged, failed) = (tally.acknowledged, tally.failed());
+            json!({ "topic": args.topic, "acknowledged": acknowledged, "failed": failed })
+        },
+        String::new,
+    )?;
     eprintln!("{} records {word}", tally.acknowledged);
     for failure in &tally.failures {
         eprintln!("{failure}");

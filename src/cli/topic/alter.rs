@@ -38,9 +38,6 @@ pub(crate) async fn run(args: AlterArgs, context: &Context) -> Result<(), CliErr
     if let Some(partitions) = partitions {
         create_partitions(&context.client, &topic, partitions).await?;
     }
-    context.print(
-        || json!({ "topic": topic, "altered": true }),
-        || format!("topic {topic} altered\n"),
-    );
-    Ok(())
+    context
+        .print(|| json!({ "topic": topic, "altered": true }), || format!("topic {topic} altered\n"))
 }

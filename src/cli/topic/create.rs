@@ -48,7 +48,7 @@ pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), CliEr
                 let outcome = if created { "created" } else { "is there already" };
                 format!("topic {name} {outcome}\n")
             },
-        );
+        )?;
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: DeleteArgs, context: &Context) -> Result<(), CliEr
                 let outcome = if deleted { "deleted" } else { "was not there" };
                 format!("topic {topic} {outcome}\n")
             },
-        );
+        )?;
     }
     Ok(())
 }

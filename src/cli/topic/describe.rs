@@ -49,8 +49,7 @@ pub(crate) async fn run(args: DescribeArgs, context: &Context) -> Result<(), Cli
                 described.iter().map(|(topic, configs)| text(topic, configs)).collect();
             texts.join("\n")
         },
-    );
-    Ok(())
+    )
 }
 
 fn text(topic: &TopicMetadata, configs: &[DescribeConfigsResourceResult]) -> String {

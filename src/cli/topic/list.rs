@@ -31,8 +31,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
             }
             table.to_string()
         },
-    );
-    Ok(())
+    )
 }
 
 /// How many copies the first partition has: a reassignment may have others.
