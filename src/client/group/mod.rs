@@ -27,8 +27,8 @@ pub use error::GroupError;
 
 use super::{
     Client, Consumer, TopicPartition,
-    consumer::{ConsumerConfig, ConsumerRecord, Position},
-    offsets::OffsetSpec,
+    consumer::{ConsumeError, ConsumerConfig, ConsumerRecord, Position},
+    offsets::{OffsetSpec, list_offsets},
 };
 use coordinator::Coordinator;
 use heartbeat::{Event, Heartbeat};
@@ -92,6 +92,8 @@ pub struct GroupConsumer {
     member_id: String,
     /// None before the first join and during each.
     active: Option<Active>,
+    /// How many partitions the topics had when this member came.
+    counts_at_first: Option<PartitionCounts>,
     /// Whether a JoinGroup may be without an answer.
     joining: bool,
     /// What is processed and not committed: the offset to go on from.
@@ -111,6 +113,7 @@ impl GroupConsumer {
             config,
             member_id: String::new(),
             active: None,
+            counts_at_first: None,
             joining: false,
             processed: BTreeMap::new(),
             committed_at: Instant::now(),
@@ -205,6 +208,10 @@ impl GroupConsumer {
     async fn join(&mut self) -> Result<(), GroupError> {
         self.consumer.assign([]);
         self.processed.clear();
+        if self.counts_at_first.is_none() {
+            let topics = self.config.topics.iter().cloned();
+            self.counts_at_first = Some(partition_counts(&self.client, topics).await);
+        }
         if self.joining {
             self.coordinator.forget();
         }
@@ -218,14 +225,8 @@ impl GroupConsumer {
             self.member_id.clone(),
             self.config.heartbeat_interval,
         );
-        let committed = offsets::fetch(&self.coordinator, Some(&membership.partitions)).await?;
-        self.consumer.assign(membership.partitions.iter().map(|partition| {
-            let position = match committed.get(partition) {
-                Some(&offset) => Position::Offset(offset),
-                None => Position::Spec(self.config.reset),
-            };
-            (partition.clone(), position)
-        }));
+        let positions = self.positions(&membership.partitions).await?;
+        self.consumer.assign(positions);
         tracing::info!(
             group = %self.coordinator.group,
             generation = membership.generation,
@@ -239,6 +240,47 @@ impl GroupConsumer {
             counts: membership.counts.map(|counts| (counts, Instant::now())),
         });
         Ok(())
+    }
+
+    /// Where to go on in each partition. Where the group has no offset, the one that is found now is committed as well:
+    /// the next member shall not look again and pass over what has come in between.
+    async fn positions(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Position>, GroupError> {
+        let committed = offsets::fetch(&self.coordinator, Some(partitions)).await?;
+        let new = partitions.iter().filter(|partition| !committed.contains_key(partition));
+        let new = new.map(|partition| (partition.clone(), self.reset_of(partition)));
+        let found = list_offsets(&self.client, new.collect()).await;
+        let found = found.map_err(|error| GroupError::Consume(ConsumeError::Offsets(error)))?;
+        let mut positions: BTreeMap<_, _> = committed
+            .into_iter()
+            .map(|(partition, offset)| (partition, Position::Offset(offset)))
+            .collect();
+        for (partition, offset) in found {
+            let position = match offset {
+                Some(offset) => {
+                    self.processed.insert(partition.clone(), offset);
+                    Position::Offset(offset)
+                }
+                None => Position::Spec(self.config.reset),
+            };
+            positions.insert(partition, position);
+        }
+        Ok(positions)
+    }
+
+    /// Where to begin in a partition of which the group has no offset. One that was not there when this member came has
+    /// nothing that is older than its wish to read.
+    fn reset_of(&self, partition: &TopicPartition) -> OffsetSpec {
+        let first_new =
+            self.counts_at_first.as_ref().and_then(|counts| counts.get(&partition.topic));
+        let index = usize::try_from(partition.partition.0).unwrap_or(0);
+        if first_new.is_some_and(|&first_new| 0 < first_new && first_new <= index) {
+            OffsetSpec::Earliest
+        } else {
+            self.config.reset
+        }
     }
 
     /// Joins anew when there is more to share out than was.
