@@ -116,7 +116,7 @@ impl StartArgs {
 /// Where the records come from.
 #[derive(Debug)]
 enum Source {
-    Partitions(Consumer),
+    Partitions(Box<Consumer>),
     Group(Box<GroupConsumer>),
 }
 
@@ -192,7 +192,7 @@ async fn source(args: &ConsumeArgs, context: &Context) -> Result<Source, CliErro
             (TopicPartition::new(topic.name.clone(), index), position)
         }),
     );
-    Ok(Source::Partitions(consumer))
+    Ok(Source::Partitions(Box::new(consumer)))
 }
 
 /// Moves records until there are enough, none come, nobody reads on, or the operator interrupts.

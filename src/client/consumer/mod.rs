@@ -117,6 +117,9 @@ pub struct Consumer {
     busy: BTreeSet<BrokerId>,
     fetched: mpsc::UnboundedReceiver<Fetched>,
     fetched_sender: mpsc::UnboundedSender<Fetched>,
+    /// What came and is not handed out, in the order of each partition, and what went wrong behind it.
+    ready: Vec<ConsumerRecord>,
+    failure: Option<ConsumeError>,
     /// Since when nothing works.
     failing_since: Option<Instant>,
 }
@@ -134,6 +137,8 @@ impl Consumer {
             busy: BTreeSet::new(),
             fetched,
             fetched_sender,
+            ready: Vec::new(),
+            failure: None,
             failing_since: None,
         }
     }
@@ -141,6 +146,8 @@ impl Consumer {
     /// Reads these partitions, from these positions on, and no others.
     pub fn assign(&mut self, partitions: impl IntoIterator<Item = (TopicPartition, Position)>) {
         self.assignment += 1;
+        self.ready.clear();
+        self.failure = None;
         let assignment = self.assignment;
         let assigned =
             |position| Assigned { position, assignment, fetching: false, rest_until: None };
@@ -161,23 +168,24 @@ impl Consumer {
     /// The next records: as soon as there are any, or none after `limit`. May be cancelled without loss.
     pub async fn poll(&mut self, limit: Duration) -> Result<Vec<ConsumerRecord>, ConsumeError> {
         let deadline = Instant::now() + limit;
-        loop {
+        while self.ready.is_empty() {
+            if let Some(error) = self.failure.take() {
+                return Err(error);
+            }
             self.resolve_positions().await?;
             self.start_fetches().await?;
             let wake = self.next_rest_end().map_or(deadline, |rest_end| rest_end.min(deadline));
             let wait = wake.saturating_duration_since(Instant::now());
-            let mut records = Vec::new();
             if let Ok(Some(fetched)) = timeout(wait, self.fetched.recv()).await {
-                self.take(fetched, &mut records)?;
-            }
-            if !records.is_empty() {
-                self.start_fetches().await?;
-                return Ok(records);
-            }
-            if Instant::now() >= deadline {
-                return Ok(records);
+                // What came before a failure is handed out first.
+                self.failure = self.take(fetched).err();
+            } else if Instant::now() >= deadline {
+                return Ok(vec![]);
             }
         }
+        // A failure shows itself again next time.
+        let _ = self.start_fetches().await;
+        Ok(std::mem::take(&mut self.ready))
     }
 
     async fn resolve_positions(&mut self) -> Result<(), ConsumeError> {
@@ -276,11 +284,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn take(
-        &mut self,
-        fetched: Fetched,
-        records: &mut Vec<ConsumerRecord>,
-    ) -> Result<(), ConsumeError> {
+    fn take(&mut self, fetched: Fetched) -> Result<(), ConsumeError> {
         let Fetched { leader, asks, outcome } = fetched;
         self.busy.remove(&leader);
         for ask in &asks {
@@ -304,7 +308,7 @@ impl Consumer {
                 continue;
             }
             match outcome {
-                Ok(batches) => self.take_batches(&ask, batches, records)?,
+                Ok(batches) => self.take_batches(&ask, batches)?,
                 Err(error) => self.take_error(&ask, error)?,
             }
         }
@@ -318,14 +322,9 @@ impl Consumer {
             .filter(|assigned| assigned.assignment == ask.assignment)
     }
 
-    fn take_batches(
-        &mut self,
-        ask: &Ask,
-        batches: Bytes,
-        records: &mut Vec<ConsumerRecord>,
-    ) -> Result<(), ConsumeError> {
+    fn take_batches(&mut self, ask: &Ask, batches: Bytes) -> Result<(), ConsumeError> {
         self.failing_since = None;
-        let decoded = decode::decode(batches, &ask.partition, ask.offset, records);
+        let decoded = decode::decode(batches, &ask.partition, ask.offset, &mut self.ready);
         let next = decoded.map_err(|error| ConsumeError::Corrupt {
             partition: ask.partition.clone(),
             offset: ask.offset,
