@@ -1,29 +1,162 @@
-//! The command line.
+//! The command line: what the arguments mean, and one file for each command.
 
-mod log;
+mod arguments;
+mod base64;
+mod bench;
+mod consume;
+mod error;
+mod group;
+mod produce;
+mod record_format;
+mod serve;
+mod table;
+mod timestamp;
+mod topic;
+mod tracing;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
-use crate::server::ServeSettings;
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+
+use crate::client::{Address, Client, ClientConfig};
+use error::CliError;
+
+/// How a wrong use of the command line ends; clap ends that way, too.
+const USAGE: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "ottla",
+    version,
+    about = "An event broker that speaks Apache Kafka's wire protocol",
+    after_help = "Without a command, a broker is served: `ottla serve`."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
+struct Global {
+    /// Brokers to begin with; any of the cluster will do
+    #[arg(long, global = true, env = "OTTLA_BOOTSTRAP", value_name = "HOST:PORT")]
+    #[arg(value_delimiter = ',', default_value = "127.0.0.1:9092")]
+    bootstrap: Vec<Address>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    /// Tell on standard error what happens on the way
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a broker
+    Serve(serve::ServeArgs),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// What is done by asking a broker.
+#[derive(Debug, Subcommand)]
+enum ClientCommand {
+    /// Create, list, describe, alter and delete topics
+    #[command(subcommand)]
+    Topic(topic::TopicCommand),
+    /// Write lines to a topic, one record each
+    Produce(produce::ProduceArgs),
+    /// Read records of a topic
+    Consume(consume::ConsumeArgs),
+    /// List, describe, reset and delete consumer groups
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    /// Measure a broker: this one or any other that speaks Kafka's protocol
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+}
+
+/// What every command works with.
+#[derive(Debug)]
+struct Context {
+    client: Client,
+    json: bool,
+}
+
+impl Context {
+    /// Prints one of the two, as it was asked for.
+    fn print(
+        &self,
+        json: impl FnOnce() -> Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
+        let output = if self.json { format!("{}\n", json()) } else { text() };
+        match io::stdout().write_all(output.as_bytes()) {
+            // Who reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            outcome => outcome.map_err(|error| CliError::io("standard output", &error)),
+        }
+    }
+}
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    log::begin();
-    let mut settings = ServeSettings::default();
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "serve" => {}
-            "--listen" => settings.listen = args.next(),
-            "--data" => settings.data = args.next().map(Into::into),
-            "--config" => settings.config = args.next().map(Into::into),
-            "--set" => {
-                let kv = args.next().unwrap_or_default();
-                let (k, v) = kv.split_once('=').unwrap_or((&kv, ""));
-                settings.set.push((k.into(), v.into()));
-            }
-            _ => return ExitCode::from(2),
+    let Cli { global, command } = Cli::parse();
+    match command.unwrap_or(Command::Serve(serve::ServeArgs::default())) {
+        Command::Serve(args) => {
+            tracing::begin(tracing::Told::Broker);
+            serve::run(args)
+        }
+        Command::Client(command) => {
+            tracing::begin(tracing::Told::Command { verbose: global.verbose });
+            conclude(run_client(global, command))
         }
     }
-    crate::server::standalone::run(settings)
+}
+
+fn conclude(outcome: Result<(), CliError>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ottla: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn run_client(global: Global, command: ClientCommand) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::io("the runtime", &error))?;
+    let client = Client::new(global.bootstrap, ClientConfig::default());
+    let context = Context { client, json: global.json };
+    runtime.block_on(async {
+        match command {
+            ClientCommand::Topic(command) => topic::run(command, &context).await,
+            ClientCommand::Produce(args) => produce::run(args, &context).await,
+            ClientCommand::Consume(args) => consume::run(args, &context).await,
+            ClientCommand::Group(command) => group::run(command, &context).await,
+            ClientCommand::Bench(command) => bench::run(command, &context).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
 }

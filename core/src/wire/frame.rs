@@ -70,8 +70,13 @@ impl Writer {
 
     /// The message, which must have no ranges.
     pub fn freeze(self) -> Bytes {
+        self.into_buffer().freeze()
+    }
+
+    /// What has been written, to be written to on; it must have no ranges.
+    pub fn into_buffer(self) -> BytesMut {
         assert!(self.ranges.is_empty(), "a message of bytes alone");
-        self.buffer.freeze()
+        self.buffer
     }
 
     /// Begins a frame: leaves room for its length.
