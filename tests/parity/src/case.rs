@@ -7,10 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-
 use crate::{
-    client::{Ask, Client, Failure, Outcome, Sent},
+    client::{self, Ask, Client, Failure, Outcome, RAW_CORRELATION_ID, Sent},
     mask::{self, Mask},
     tree::Tree,
 };
@@ -31,8 +29,10 @@ pub(crate) const D: Connection = Connection(3);
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 const SETTLE_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long a broker that says nothing is given to say something after all.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
+/// How long to wait for an answer before it counts as none.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// As [`PATIENCE`], where none is expected.
+const SHORT_PATIENCE: Duration = Duration::from_millis(400);
 
 /// What all names of topics and groups begin with.
 const PREFIX: &str = "parity";
@@ -44,6 +44,7 @@ pub(crate) struct Case {
     address: SocketAddr,
     clients: Vec<Client>,
     mask: Mask,
+    left_out: Vec<&'static str>,
     transcript: String,
 }
 
@@ -63,6 +64,7 @@ impl Case {
             address,
             clients: Vec::new(),
             mask: Mask::default(),
+            left_out: Vec::new(),
             transcript: String::new(),
         }
     }
@@ -75,6 +77,16 @@ impl Case {
     /// The name of a topic or group of this case alone.
     pub(crate) fn name(&self, label: &str) -> String {
         format!("{}{label}", self.prefix)
+    }
+
+    /// Keeps answers without this field, which other cases keep.
+    pub(crate) fn leave_out(&mut self, field: &'static str) {
+        self.left_out.push(field);
+    }
+
+    /// Keeps answers whole from now on.
+    pub(crate) fn leave_nothing_out(&mut self) {
+        self.left_out.clear();
     }
 
     /// The connection's client.
@@ -197,8 +209,24 @@ impl Case {
         version: i16,
         request: R,
     ) -> Result<Outcome<R::Response>, Failure> {
+        self.outcome_within(connection, version, request, PATIENCE)
+    }
+
+    /// As [`Self::outcome`], where no answer is expected.
+    pub(crate) fn no_answer<R: Ask>(&mut self, version: i16, request: R) -> Done {
+        self.outcome_within(A, version, request, SHORT_PATIENCE)?;
+        Ok(())
+    }
+
+    fn outcome_within<R: Ask>(
+        &mut self,
+        connection: Connection,
+        version: i16,
+        request: R,
+        patience: Duration,
+    ) -> Result<Outcome<R::Response>, Failure> {
         let pending = self.send::<R>(connection, version, request)?;
-        let outcome = self.client(connection)?.outcome(&pending.sent, PATIENCE)?;
+        let outcome = self.client(connection)?.outcome(&pending.sent, patience)?;
         match &outcome {
             Outcome::Answer(response) => self.keep_answer::<R>(connection, response),
             Outcome::Closed => self.keep(connection, '<', "connection closed"),
@@ -207,19 +235,41 @@ impl Case {
         Ok(outcome)
     }
 
-    /// Sends bytes as they are, and keeps what they are called and what comes of them.
-    pub(crate) fn raw(&mut self, what: &str, bytes: &[u8]) -> Result<Outcome<Bytes>, Failure> {
+    /// Sends bytes as they are, and keeps what they are called and what comes of them: an answer to a request of type
+    /// `R` in this version, nothing, or the end of the connection.
+    pub(crate) fn raw<R: Ask>(&mut self, what: &str, bytes: &[u8], version: i16) -> Done {
+        self.raw_within::<R>(what, bytes, version, PATIENCE)
+    }
+
+    /// As [`Self::raw`], where no answer is expected.
+    pub(crate) fn raw_unanswered<R: Ask>(&mut self, what: &str, bytes: &[u8]) -> Done {
+        self.raw_within::<R>(what, bytes, 0, SHORT_PATIENCE)
+    }
+
+    fn raw_within<R: Ask>(
+        &mut self,
+        what: &str,
+        bytes: &[u8],
+        version: i16,
+        patience: Duration,
+    ) -> Done {
         self.keep(A, '>', what);
-        self.client(A)?.send_bytes(bytes)?;
-        let outcome = self.client(A)?.frame_outcome(PATIENCE)?;
-        match &outcome {
+        let client = self.client(A)?;
+        // The broker may close before it has read everything.
+        let outcome = match client.send_bytes(bytes) {
+            Ok(()) => client.frame_outcome(patience)?,
+            Err(Failure::Closed) => Outcome::Closed,
+            Err(failure) => return Err(failure),
+        };
+        match outcome {
             Outcome::Answer(frame) => {
-                self.keep(A, '<', &format!("frame {}", Tree::Binary(frame.to_vec()).on_one_line()));
+                let response = client::decode::<R>(frame, version, RAW_CORRELATION_ID)?;
+                self.keep_answer::<R>(A, &response);
             }
             Outcome::Closed => self.keep(A, '<', "connection closed"),
             Outcome::Silence => self.keep(A, '<', "nothing"),
         }
-        Ok(outcome)
+        Ok(())
     }
 
     /// Keeps a remark.
@@ -240,7 +290,7 @@ impl Case {
     }
 
     fn keep_answer_tree<R: Ask>(&mut self, connection: Connection, tree: Tree) {
-        let mut tree = self.mask.apply(tree.without_absent());
+        let mut tree = self.mask.apply(tree.without_absent().without_fields(&self.left_out));
         mask::sort_unordered(R::KEY, &mut tree);
         self.keep(connection, '<', &tree.printed(2));
     }

@@ -103,13 +103,6 @@ pub(crate) struct Sent<R> {
     request: PhantomData<R>,
 }
 
-impl<R> Sent<R> {
-    /// The version that it was sent in.
-    pub(crate) const fn version(&self) -> i16 {
-        self.version
-    }
-}
-
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -197,6 +190,24 @@ impl Client {
         self.stream.read_exact(&mut frame)?;
         Ok(frame.into())
     }
+}
+
+/// The correlation id of requests that cases put together byte by byte.
+pub(crate) const RAW_CORRELATION_ID: i32 = 77;
+
+/// A request put together byte by byte: of any key and version, with any body.
+pub(crate) fn raw_request(key: i16, version: i16, flexible: bool, body: &[u8]) -> Vec<u8> {
+    let mut request = Vec::new();
+    request.put_i16(key);
+    request.put_i16(version);
+    request.put_i32(RAW_CORRELATION_ID);
+    request.put_i16(i16::try_from(CLIENT_ID.len()).expect("a short name"));
+    request.put_slice(CLIENT_ID.as_bytes());
+    if flexible {
+        request.put_u8(0);
+    }
+    request.put_slice(body);
+    request
 }
 
 /// A frame with this content.

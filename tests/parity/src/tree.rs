@@ -75,16 +75,26 @@ impl Tree {
 
     /// Without the tagged fields that are not on the wire, because they have their defaults.
     pub(crate) fn without_absent(self) -> Self {
+        self.with_fields(&|name, value| !is_usual(ABSENT, name, value))
+    }
+
+    /// Without the fields of these names.
+    pub(crate) fn without_fields(self, names: &[&str]) -> Self {
+        self.with_fields(&|name, _| !names.contains(&name))
+    }
+
+    /// With only the fields that are wanted.
+    fn with_fields(self, wanted: &impl Fn(&str, &Self) -> bool) -> Self {
         match self {
             Self::Struct(fields) => Self::Struct(
                 fields
                     .into_iter()
-                    .filter(|(name, value)| !is_usual(ABSENT, name, value))
-                    .map(|(name, value)| (name, value.without_absent()))
+                    .filter(|(name, value)| wanted(name, value))
+                    .map(|(name, value)| (name, value.with_fields(wanted)))
                     .collect(),
             ),
             Self::List(elements) => {
-                Self::List(elements.into_iter().map(Self::without_absent).collect())
+                Self::List(elements.into_iter().map(|value| value.with_fields(wanted)).collect())
             }
             Self::Text(_) | Self::Binary(_) | Self::Atom(_) => self,
         }

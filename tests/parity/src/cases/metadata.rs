@@ -19,7 +19,8 @@ pub(super) fn cases(cases: &mut Cases) {
     authorized_operations(cases);
 }
 
-fn named(names: &[&str]) -> MetadataRequest {
+/// Topics by name, none of them to be made.
+pub(super) fn named(names: &[&str]) -> MetadataRequest {
     let topics = names
         .iter()
         .map(|&name| MetadataRequestTopic { name: Some(name.to_owned()), ..Default::default() });

@@ -1,7 +1,19 @@
 //! The cases, by API or theme.
 
+mod alter_configs;
+mod api_versions;
+mod cluster;
+mod configs;
+mod create_partitions;
+mod create_topics;
 mod delete_records;
+mod delete_topics;
+mod describe_configs;
 mod fetch;
+mod find_coordinator;
+mod frames;
+mod incremental_alter_configs;
+mod init_producer_id;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -108,8 +120,22 @@ impl Cases {
 type Theme = (&'static str, fn(&mut Cases));
 
 const THEMES: &[Theme] = &[
+    ("alter-configs", alter_configs::cases),
+    ("api-versions", api_versions::cases),
+    ("create-partitions", create_partitions::cases),
+    ("create-topics", create_topics::cases),
     ("delete-records", delete_records::cases),
+    ("delete-topics", delete_topics::cases),
+    ("describe-cluster", cluster::describe_cluster),
+    ("describe-configs", describe_configs::cases),
+    ("describe-log-dirs", cluster::describe_log_dirs),
+    ("describe-producers", cluster::describe_producers),
+    ("describe-topic-partitions", cluster::describe_topic_partitions),
     ("fetch", fetch::cases),
+    ("find-coordinator", find_coordinator::cases),
+    ("frames", frames::cases),
+    ("incremental-alter-configs", incremental_alter_configs::cases),
+    ("init-producer-id", init_producer_id::cases),
     ("list-offsets", list_offsets::cases),
     ("metadata", metadata::cases),
     ("offset-for-leader-epoch", offset_for_leader_epoch::cases),

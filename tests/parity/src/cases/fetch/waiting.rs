@@ -62,17 +62,17 @@ fn does_not_wait(cases: &mut Cases) {
         let topic = three_batches(c, "t")?;
         ask_timed(c, 12, FetchRequest { max_wait_ms: -1, ..fetch(12, &topic, 5) })
     });
-    cases.case("error-does-not-wait", |c| {
+    cases.case("error-beside-an-empty-partition", |c| {
         let topic = c.topic("t", 2)?;
         let request = fetch_from(12, &topic, &[(0, 0), (1, 9)]);
         ask_timed(c, 12, FetchRequest { max_wait_ms: WAIT_MS, ..request })
     });
-    cases.case("unknown-partition-does-not-wait", |c| {
+    cases.case("unknown-partition-beside-an-empty-one", |c| {
         let topic = c.topic("t", 1)?;
         let request = fetch_from(12, &topic, &[(0, 0), (1, 0)]);
         ask_timed(c, 12, FetchRequest { max_wait_ms: WAIT_MS, ..request })
     });
-    cases.case("no-topics-waits", |c| {
+    cases.case("no-topics-and-a-wait", |c| {
         ask_timed(c, 12, FetchRequest { max_wait_ms: WAIT_MS, min_bytes: 1, ..Default::default() })
     });
 }

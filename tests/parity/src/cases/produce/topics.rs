@@ -21,7 +21,7 @@ pub(super) fn cases(cases: &mut Cases) {
 /// Produces records into a topic so configured, in a version without messages and one with, and keeps the log.
 fn try_with(c: &mut Case, configs: &[(&str, &str)], records: &Bytes) -> Done {
     let topic = c.topic_with("t", 1, configs)?;
-    for version in [7, 8, 12] {
+    for version in [7, 12] {
         c.ask(version, produce(version, &topic, records.clone()))?;
     }
     keep_log(c, &topic)
