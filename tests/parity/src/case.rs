@@ -50,7 +50,6 @@ pub(crate) struct Case {
 
 /// A request that was sent, and on which connection.
 #[derive(Debug)]
-#[must_use]
 pub(crate) struct Pending<R> {
     connection: Connection,
     sent: Sent<R>,
@@ -202,6 +201,12 @@ impl Case {
         Ok(response)
     }
 
+    /// Waits a little for an answer that is not expected, and keeps what comes.
+    pub(crate) fn expect_nothing<R: Ask>(&mut self, pending: Pending<R>) -> Done {
+        self.keep_outcome(pending, SHORT_PATIENCE)?;
+        Ok(())
+    }
+
     /// Sends a request, and keeps it and what comes of it: an answer, nothing, or the end of the connection.
     pub(crate) fn outcome<R: Ask>(
         &mut self,
@@ -209,23 +214,22 @@ impl Case {
         version: i16,
         request: R,
     ) -> Result<Outcome<R::Response>, Failure> {
-        self.outcome_within(connection, version, request, PATIENCE)
+        let pending = self.send::<R>(connection, version, request)?;
+        self.keep_outcome(pending, PATIENCE)
     }
 
     /// As [`Self::outcome`], where no answer is expected.
     pub(crate) fn no_answer<R: Ask>(&mut self, version: i16, request: R) -> Done {
-        self.outcome_within(A, version, request, SHORT_PATIENCE)?;
-        Ok(())
+        let pending = self.send::<R>(A, version, request)?;
+        self.expect_nothing(pending)
     }
 
-    fn outcome_within<R: Ask>(
+    fn keep_outcome<R: Ask>(
         &mut self,
-        connection: Connection,
-        version: i16,
-        request: R,
+        pending: Pending<R>,
         patience: Duration,
     ) -> Result<Outcome<R::Response>, Failure> {
-        let pending = self.send::<R>(connection, version, request)?;
+        let connection = pending.connection;
         let outcome = self.client(connection)?.outcome(&pending.sent, patience)?;
         match &outcome {
             Outcome::Answer(response) => self.keep_answer::<R>(connection, response),

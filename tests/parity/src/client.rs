@@ -96,7 +96,6 @@ impl<T> Outcome<T> {
 
 /// A request that was sent and not yet answered.
 #[derive(Debug)]
-#[must_use]
 pub(crate) struct Sent<R> {
     version: i16,
     correlation_id: i32,

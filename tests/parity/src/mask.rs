@@ -34,8 +34,12 @@ const PLACES: &[&str] = &[
 ];
 
 /// Lists whose order Kafka leaves to a hash map.
-const UNORDERED: &[(ApiKey, &str)] =
-    &[(ApiKey::Produce, "responses"), (ApiKey::Produce, "partition_responses")];
+const UNORDERED: &[(ApiKey, &str)] = &[
+    (ApiKey::Produce, "responses"),
+    (ApiKey::Produce, "partition_responses"),
+    (ApiKey::DescribeLogDirs, "topics"),
+    (ApiKey::DescribeLogDirs, "partitions"),
+];
 
 /// Orders what has no order of its own in an answer that is masked already.
 pub(crate) fn sort_unordered(api: ApiKey, tree: &mut Tree) {
@@ -113,6 +117,16 @@ impl Mask {
         }
     }
 
+    /// Kafka keeps members by their random ids. They are ordered by what else is known of them, so that ids seen here
+    /// first get the same placeholders each time, and then by their placeholders.
+    fn members(&mut self, mut members: Vec<Tree>) -> Vec<Tree> {
+        members.sort_by_cached_key(|member| blank_uuids(&member.on_one_line()));
+        let mut members: Vec<Tree> =
+            members.into_iter().map(|member| self.value("members", member)).collect();
+        members.sort_by_cached_key(Tree::on_one_line);
+        members
+    }
+
     fn atom(&mut self, field: &str, atom: String) -> String {
         if atom == NULL {
             return atom;
@@ -124,6 +138,7 @@ impl Mask {
             ("producer_id", Some(0..)) => self.producer_ids.placeholder("producer", &atom),
             ("session_id", Some(1..)) => self.session_ids.placeholder("session", &atom),
             ("port", Some(1..)) => "<port>".to_owned(),
+            ("finalized_features_epoch", Some(0..)) => "<epoch>".to_owned(),
             ("total_bytes" | "usable_bytes", Some(1..)) => "<bytes>".to_owned(),
             (_, Some(number)) if is_near_now(number) => "<now>".to_owned(),
             _ => atom,

@@ -176,6 +176,8 @@ fn bodies(cases: &mut Cases) {
     }
     for (what, count) in [("huge", i32::MAX), ("more-than-there-are", 3), ("negative", -2)] {
         cases.case(&format!("array-count-{what}"), move |c| {
+            // Kafka takes a negative count for null, which asks for all topics.
+            c.leave_out("topics");
             let content = raw_request(METADATA, 1, false, &count.to_be_bytes());
             raw_metadata(
                 c,

@@ -12,6 +12,7 @@ mod describe_configs;
 mod fetch;
 mod find_coordinator;
 mod frames;
+mod groups;
 mod incremental_alter_configs;
 mod init_producer_id;
 mod list_offsets;
@@ -145,7 +146,7 @@ const THEMES: &[Theme] = &[
 /// All cases, in the order of their snapshots.
 pub(crate) fn all() -> Vec<Definition> {
     let mut cases = Cases { theme: "", definitions: Vec::new() };
-    for &(theme, add) in THEMES {
+    for &(theme, add) in THEMES.iter().chain(groups::THEMES) {
         cases.theme = theme;
         add(&mut cases);
     }
