@@ -30,7 +30,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 const SETTLE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long to wait for an answer before it counts as none.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// As [`PATIENCE`], where none is expected.
 const SHORT_PATIENCE: Duration = Duration::from_millis(400);
 

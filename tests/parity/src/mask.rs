@@ -33,10 +33,11 @@ const PLACES: &[&str] = &[
     "metadata.log.dir",
 ];
 
-/// Lists whose order Kafka leaves to a hash map.
+/// Lists whose order Kafka leaves to a hash map, or to chance.
 const UNORDERED: &[(ApiKey, &str)] = &[
     (ApiKey::Produce, "responses"),
     (ApiKey::Produce, "partition_responses"),
+    (ApiKey::DeleteTopics, "responses"),
     (ApiKey::DescribeLogDirs, "topics"),
     (ApiKey::DescribeLogDirs, "partitions"),
 ];
@@ -104,10 +105,8 @@ impl Mask {
                 });
                 Tree::Struct(masked.collect())
             }
-            Tree::List(mut elements) => {
-                if field == "members" {
-                    elements.sort_by_cached_key(|member| blank_uuids(&member.on_one_line()));
-                }
+            Tree::List(elements) if field == "members" => Tree::List(self.members(elements)),
+            Tree::List(elements) => {
                 Tree::List(elements.into_iter().map(|element| self.value(field, element)).collect())
             }
             Tree::Binary(bytes) if field == "records" => self.value("", batch::shown(&bytes)),

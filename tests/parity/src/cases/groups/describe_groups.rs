@@ -46,12 +46,6 @@ fn states(cases: &mut Cases) {
             c.ask(v, of(&[&group]))?;
             Ok(())
         });
-        cases.each(version..=version, "id-given-and-not-used", |c, v| {
-            let group = c.name("g");
-            c.quiet(super::JOIN, super::join(&group, ""))?;
-            c.ask(v, of(&[&group]))?;
-            Ok(())
-        });
     }
 }
 
