@@ -23,10 +23,7 @@ pub(crate) mod at {
     pub(crate) const CHECKSUM: usize = 17;
     pub(crate) const ATTRIBUTES: usize = 21;
     pub(crate) const LAST_OFFSET_DELTA: usize = 23;
-    pub(crate) const BASE_TIMESTAMP: usize = 27;
     pub(crate) const MAX_TIMESTAMP: usize = 35;
-    pub(crate) const PRODUCER_EPOCH: usize = 51;
-    pub(crate) const BASE_SEQUENCE: usize = 53;
     pub(crate) const RECORD_COUNT: usize = 57;
 }
 

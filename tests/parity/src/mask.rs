@@ -18,7 +18,7 @@ pub(crate) const UNKNOWN_TOPIC_ID: Uuid = Uuid::from_bytes([0x77; 16]);
 /// Timestamps this near the present are the broker's own, or made from the clock.
 const NEAR: Duration = Duration::from_hours(48);
 
-/// Broker configurations whose values say where the broker runs, not how.
+/// Broker configurations that say where the broker runs, not how.
 const PLACES: &[&str] = &[
     "advertised.listeners",
     "controller.listener.names",
@@ -34,30 +34,43 @@ const PLACES: &[&str] = &[
 ];
 
 /// Lists whose order Kafka leaves to a hash map, or to chance.
-const UNORDERED: &[(ApiKey, &str)] = &[
-    (ApiKey::Produce, "responses"),
-    (ApiKey::Produce, "partition_responses"),
-    (ApiKey::DeleteTopics, "responses"),
-    (ApiKey::DescribeLogDirs, "topics"),
-    (ApiKey::DescribeLogDirs, "partitions"),
+const UNORDERED: &[(ApiKey, &[&str])] = &[
+    (ApiKey::CreatePartitions, &["results"]),
+    (ApiKey::CreateTopics, &["topics"]),
+    (ApiKey::DeleteRecords, &["topics", "partitions"]),
+    (ApiKey::DeleteTopics, &["responses"]),
+    (ApiKey::DescribeLogDirs, &["topics", "partitions"]),
+    (ApiKey::Fetch, &["responses", "partitions"]),
+    (ApiKey::ListOffsets, &["topics", "partitions"]),
+    (ApiKey::Metadata, &["topics"]),
+    (ApiKey::OffsetCommit, &["topics", "partitions"]),
+    (ApiKey::OffsetDelete, &["topics", "partitions"]),
+    (ApiKey::OffsetFetch, &["topics", "partitions"]),
+    (ApiKey::Produce, &["responses", "partition_responses"]),
 ];
 
 /// Orders what has no order of its own in an answer that is masked already.
 pub(crate) fn sort_unordered(api: ApiKey, tree: &mut Tree) {
+    if let Some((_, lists)) = UNORDERED.iter().find(|(unordered, _)| *unordered == api) {
+        sort_lists(lists, tree);
+    }
+}
+
+fn sort_lists(lists: &[&str], tree: &mut Tree) {
     match tree {
         Tree::Struct(fields) => {
             for (name, value) in fields {
+                sort_lists(lists, value);
                 if let Tree::List(elements) = value
-                    && UNORDERED.contains(&(api, name.as_str()))
+                    && lists.contains(&name.as_str())
                 {
                     elements.sort_by_cached_key(Tree::on_one_line);
                 }
-                sort_unordered(api, value);
             }
         }
         Tree::List(elements) => {
             for element in elements {
-                sort_unordered(api, element);
+                sort_lists(lists, element);
             }
         }
         Tree::Text(_) | Tree::Binary(_) | Tree::Atom(_) => {}
@@ -98,7 +111,7 @@ impl Mask {
                 let place = is_place(&fields);
                 let masked = fields.into_iter().map(|(name, value)| {
                     let value = match (place, name.as_str()) {
-                        (true, "value") if value != Tree::atom(NULL) => Tree::atom("<place>"),
+                        (true, "value" | "config_source" | "synonyms") => Tree::atom("<place>"),
                         _ => self.value(&name, value),
                     };
                     (name, value)

@@ -144,8 +144,11 @@ fn assigned(partitions: &[(i32, &[i32])]) -> Vec<CreatableReplicaAssignment> {
         .collect()
 }
 
+/// Partitions, and the brokers that each is assigned to.
+type Assignments = &'static [(i32, &'static [i32])];
+
 fn assignments(cases: &mut Cases) {
-    let assignments: [(&str, &'static [(i32, &[i32])]); 9] = [
+    let assignments: [(&str, Assignments); 9] = [
         ("good", &[(0, &[1]), (1, &[1])]),
         ("out-of-order", &[(1, &[1]), (0, &[1])]),
         ("gap", &[(0, &[1]), (2, &[1])]),

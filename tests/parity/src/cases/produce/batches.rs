@@ -28,13 +28,15 @@ fn try_records(c: &mut Case, records: Bytes) -> Done {
     keep_log(c, &topic)
 }
 
-fn attempt(cases: &mut Cases, name: &str, records: fn() -> Bytes) {
+type MakeRecords = fn() -> Bytes;
+
+fn attempt(cases: &mut Cases, name: &str, records: MakeRecords) {
     cases.case(name, move |c| try_records(c, records()));
 }
 
 /// The same refusals in versions that tell less of them, or name the topic otherwise.
 fn across_versions(cases: &mut Cases) {
-    let refused: [(&str, fn() -> Bytes); 4] = [
+    let refused: [(&str, MakeRecords); 4] = [
         ("checksum-wrong", || damaged(&batch(&["a"]), at::CHECKSUM, &[1, 2, 3, 4])),
         ("record-count-wrong", || altered(&batch(&["a"]), at::RECORD_COUNT, &[0, 0, 0, 2])),
         ("magic-3", || damaged(&batch(&["a"]), at::MAGIC, &[3])),
