@@ -134,7 +134,7 @@ impl Case {
         wanted: impl Fn(&R::Response) -> bool,
     ) -> Result<R::Response, Failure> {
         self.keep_request(A, version, &request);
-        let response = self.poll(version, &request, wanted)?;
+        let response = self.poll(A, version, &request, wanted)?;
         self.keep_answer::<R>(A, &response);
         Ok(response)
     }
@@ -157,7 +157,18 @@ impl Case {
         request: R,
         wanted: impl Fn(&R::Response) -> bool,
     ) -> Result<R::Response, Failure> {
-        let response = self.poll(version, &request, &wanted)?;
+        self.until_on(A, version, request, wanted)
+    }
+
+    /// As [`Self::until`], on a connection of choice.
+    pub(crate) fn until_on<R: Ask>(
+        &mut self,
+        connection: Connection,
+        version: i16,
+        request: R,
+        wanted: impl Fn(&R::Response) -> bool,
+    ) -> Result<R::Response, Failure> {
+        let response = self.poll(connection, version, &request, &wanted)?;
         if wanted(&response) {
             return Ok(response);
         }
@@ -166,13 +177,14 @@ impl Case {
 
     fn poll<R: Ask>(
         &mut self,
+        connection: Connection,
         version: i16,
         request: &R,
         wanted: impl Fn(&R::Response) -> bool,
     ) -> Result<R::Response, Failure> {
         let deadline = Instant::now() + SETTLE_TIMEOUT;
         loop {
-            let client = self.client(A)?;
+            let client = self.client(connection)?;
             let sent = client.send(version, request)?;
             let response = client.receive(&sent)?;
             if wanted(&response) || Instant::now() > deadline {

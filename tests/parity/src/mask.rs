@@ -37,15 +37,18 @@ const PLACES: &[&str] = &[
 const UNORDERED: &[(ApiKey, &[&str])] = &[
     (ApiKey::CreatePartitions, &["results"]),
     (ApiKey::CreateTopics, &["topics"]),
+    (ApiKey::DeleteGroups, &["results"]),
     (ApiKey::DeleteRecords, &["topics", "partitions"]),
     (ApiKey::DeleteTopics, &["responses"]),
+    (ApiKey::DescribeGroups, &["groups"]),
     (ApiKey::DescribeLogDirs, &["topics", "partitions"]),
     (ApiKey::Fetch, &["responses", "partitions"]),
+    (ApiKey::ListGroups, &["groups"]),
     (ApiKey::ListOffsets, &["topics", "partitions"]),
     (ApiKey::Metadata, &["topics"]),
     (ApiKey::OffsetCommit, &["topics", "partitions"]),
     (ApiKey::OffsetDelete, &["topics", "partitions"]),
-    (ApiKey::OffsetFetch, &["topics", "partitions"]),
+    (ApiKey::OffsetFetch, &["groups", "topics", "partitions"]),
     (ApiKey::Produce, &["responses", "partition_responses"]),
 ];
 

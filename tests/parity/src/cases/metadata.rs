@@ -65,7 +65,13 @@ fn plain(cases: &mut Cases) {
             Ok(())
         });
     }
-    cases.each(12..=12, "two-topics-order", |c, v| {
+    for version in [1, 12] {
+        cases.each(version..=version, "internal-topic", |c, v| {
+            c.ask(v, named(&["__consumer_offsets"]))?;
+            Ok(())
+        });
+    }
+    cases.each(12..=12, "two-topics", |c, v| {
         let (t, u) = (c.topic("t", 1)?, c.topic("u", 1)?);
         c.ask(v, named(&[&u.name, &t.name]))?;
         c.note("the same topic twice");

@@ -61,7 +61,10 @@ fn wrong(cases: &mut Cases) {
         c.ask(2, of(&[&group]))?;
         Ok(())
     });
-    cases.case("empty-group-id", |c| {
+    // There is only one group without a name.
+    cases.alone("empty-group-id", |c| {
+        let topic = c.topic("t", 1)?;
+        c.committed("", &topic, &[(0, 5)])?;
         c.ask(2, of(&[""]))?;
         Ok(())
     });

@@ -204,7 +204,7 @@ fn several(cases: &mut Cases) {
             part_of(v, &other, None),
             part_of(v, &unknown, None),
             part_of(v, &group, Some(&[(&topic, &[0, 1])])),
-            part_of(v, "", None),
+            part_of(v, "", Some(&[(&topic, &[0])])),
         ];
         c.ask(v, OffsetFetchRequest { groups, ..Default::default() })?;
         Ok(())

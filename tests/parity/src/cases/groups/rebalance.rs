@@ -1,5 +1,7 @@
 //! Rebalances: two and three members, on connections of their own.
 
+use std::{thread, time::Duration};
+
 use ottla_core::wire::messages::{
     describe_groups::DescribeGroupsRequest,
     join_group::{JoinGroupRequest, JoinGroupRequestProtocol},
@@ -82,7 +84,6 @@ fn two_members(cases: &mut Cases) {
         let (_, third) = c.begin_rebalance(C, &leader)?;
         let leader = c.send(A, JOIN, leader.join())?;
         // The third member waits for both.
-        std::thread::sleep(std::time::Duration::from_millis(50));
         c.ask_on(B, JOIN, follower.join())?;
         c.receive(leader)?;
         c.receive(third)?;
@@ -94,7 +95,7 @@ fn leaders(cases: &mut Cases) {
     cases.case("leader-rejoins-alone", |c| {
         let (leader, follower) = pair(c)?;
         let pending = c.send(A, JOIN, leader.join())?;
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        c.until_on(B, HEARTBEAT, follower.heartbeat(), |answer| answer.error_code != 0)?;
         c.ask_on(B, HEARTBEAT, follower.heartbeat())?;
         c.ask_on(B, JOIN, follower.join())?;
         c.receive(pending)?;
@@ -228,7 +229,8 @@ fn meanwhile(cases: &mut Cases) {
         let (id, pending) = c.begin_rebalance(B, &member)?;
         c.note("the same member asks again on another connection; the first request stays open");
         let again = c.send(C, JOIN, join(&group, &id))?;
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        // Nothing tells when the broker has seen it.
+        thread::sleep(Duration::from_millis(500));
         c.ask(JOIN, member.join())?;
         c.receive(again)?;
         c.expect_nothing(pending)

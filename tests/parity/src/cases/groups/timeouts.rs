@@ -14,9 +14,9 @@ pub(super) fn cases(cases: &mut Cases) {
     rebalances(cases);
 }
 
-const SHORT_MS: i32 = 500;
+const SHORT_MS: i32 = 1000;
 /// After this the short time is certainly over.
-const AFTERWARDS: Duration = Duration::from_millis(1500);
+const AFTERWARDS: Duration = Duration::from_millis(2500);
 
 fn short_session(request: JoinGroupRequest) -> JoinGroupRequest {
     JoinGroupRequest { session_timeout_ms: SHORT_MS, ..request }
