@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    client::{self, Ask, Client, Failure, Outcome, RAW_CORRELATION_ID, Sent},
+    client::{Ask, Client, Failure, Outcome, Sent},
     mask::{self, Mask},
     tree::Tree,
 };
@@ -213,21 +213,15 @@ impl Case {
         Ok(response)
     }
 
-    /// Waits a little for an answer that is not expected, and keeps what comes.
-    pub(crate) fn expect_nothing<R: Ask>(&mut self, pending: Pending<R>) -> Done {
-        self.keep_outcome(pending, SHORT_PATIENCE)?;
-        Ok(())
-    }
-
     /// Sends a request, and keeps it and what comes of it: an answer, nothing, or the end of the connection.
     pub(crate) fn outcome<R: Ask>(
         &mut self,
         connection: Connection,
         version: i16,
         request: R,
-    ) -> Result<Outcome<R::Response>, Failure> {
+    ) -> Done {
         let pending = self.send::<R>(connection, version, request)?;
-        self.keep_outcome(pending, PATIENCE)
+        self.await_outcome(pending, PATIENCE)
     }
 
     /// As [`Self::outcome`], where no answer is expected.
@@ -236,19 +230,16 @@ impl Case {
         self.expect_nothing(pending)
     }
 
-    fn keep_outcome<R: Ask>(
-        &mut self,
-        pending: Pending<R>,
-        patience: Duration,
-    ) -> Result<Outcome<R::Response>, Failure> {
+    /// Waits a little for an answer that is not expected, and keeps what comes.
+    pub(crate) fn expect_nothing<R: Ask>(&mut self, pending: Pending<R>) -> Done {
+        self.await_outcome(pending, SHORT_PATIENCE)
+    }
+
+    fn await_outcome<R: Ask>(&mut self, pending: Pending<R>, patience: Duration) -> Done {
         let connection = pending.connection;
         let outcome = self.client(connection)?.outcome(&pending.sent, patience)?;
-        match &outcome {
-            Outcome::Answer(response) => self.keep_answer::<R>(connection, response),
-            Outcome::Closed => self.keep(connection, '<', "connection closed"),
-            Outcome::Silence => self.keep(connection, '<', "nothing"),
-        }
-        Ok(outcome)
+        self.keep_outcome::<R>(connection, &outcome);
+        Ok(())
     }
 
     /// Sends bytes as they are, and keeps what they are called and what comes of them: an answer to a request of type
@@ -271,20 +262,13 @@ impl Case {
     ) -> Done {
         self.keep(A, '>', what);
         let client = self.client(A)?;
-        // The broker may close before it has read everything.
         let outcome = match client.send_bytes(bytes) {
-            Ok(()) => client.frame_outcome(patience)?,
+            Ok(()) => client.raw_outcome::<R>(version, patience)?,
+            // The broker may close before it has read everything.
             Err(Failure::Closed) => Outcome::Closed,
             Err(failure) => return Err(failure),
         };
-        match outcome {
-            Outcome::Answer(frame) => {
-                let response = client::decode::<R>(frame, version, RAW_CORRELATION_ID)?;
-                self.keep_answer::<R>(A, &response);
-            }
-            Outcome::Closed => self.keep(A, '<', "connection closed"),
-            Outcome::Silence => self.keep(A, '<', "nothing"),
-        }
+        self.keep_outcome::<R>(A, &outcome);
         Ok(())
     }
 
@@ -303,6 +287,14 @@ impl Case {
 
     fn keep_answer<R: Ask>(&mut self, connection: Connection, response: &R::Response) {
         self.keep_answer_tree::<R>(connection, Tree::of(response));
+    }
+
+    fn keep_outcome<R: Ask>(&mut self, connection: Connection, outcome: &Outcome<R::Response>) {
+        match outcome {
+            Outcome::Answer(response) => self.keep_answer::<R>(connection, response),
+            Outcome::Closed => self.keep(connection, '<', "connection closed"),
+            Outcome::Silence => self.keep(connection, '<', "nothing"),
+        }
     }
 
     fn keep_answer_tree<R: Ask>(&mut self, connection: Connection, tree: Tree) {

@@ -161,9 +161,16 @@ impl Client {
         Ok(self.stream.write_all(bytes)?)
     }
 
-    /// Waits this long for a frame, and for the end of the connection.
-    pub(crate) fn frame_outcome(&mut self, patience: Duration) -> Result<Outcome<Bytes>, Failure> {
-        self.with_patience(patience, |client| Outcome::of(client.receive_frame()))
+    /// As [`Self::outcome`], of a request that was put together byte by byte.
+    pub(crate) fn raw_outcome<R: Ask>(
+        &mut self,
+        version: i16,
+        patience: Duration,
+    ) -> Result<Outcome<R::Response>, Failure> {
+        self.with_patience(patience, |client| {
+            let frame = client.receive_frame();
+            Outcome::of(frame.and_then(|frame| decode::<R>(frame, version, RAW_CORRELATION_ID)))
+        })
     }
 
     fn with_patience<T>(
@@ -192,7 +199,7 @@ impl Client {
 }
 
 /// The correlation id of requests that cases put together byte by byte.
-pub(crate) const RAW_CORRELATION_ID: i32 = 77;
+const RAW_CORRELATION_ID: i32 = 77;
 
 /// A request put together byte by byte: of any key and version, with any body.
 pub(crate) fn raw_request(key: i16, version: i16, flexible: bool, body: &[u8]) -> Vec<u8> {
@@ -216,11 +223,7 @@ pub(crate) fn frame(content: &[u8]) -> Bytes {
 }
 
 /// Reads an answer to its last byte. Written again it must be the same bytes, or the codec lost something.
-pub(crate) fn decode<R: Ask>(
-    frame: Bytes,
-    version: i16,
-    correlation_id: i32,
-) -> Result<R::Response, Failure> {
+fn decode<R: Ask>(frame: Bytes, version: i16, correlation_id: i32) -> Result<R::Response, Failure> {
     let codec = |error: DecodeError| {
         Failure::Codec(format!("{} v{version} answer: {error}", R::KEY.name()))
     };

@@ -16,13 +16,14 @@ use ottla_core::{
     types::ErrorCode,
     wire::messages::{
         find_coordinator::FindCoordinatorRequest, init_producer_id::InitProducerIdRequest,
+        offset_fetch::OffsetFetchRequest,
     },
 };
 
 use crate::{
     case::Case,
     cases::{Definition, Pace},
-    client::{Client, Failure},
+    client::{Ask, Client, Failure},
     snapshot::Answers,
 };
 
@@ -31,6 +32,15 @@ pub(crate) const FAILURE: &str = "! ";
 
 /// How long a broker may take until it coordinates groups and gives out producer ids.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(20);
+const WARM_UP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A version that all of the requests have.
+const WARM_UP_VERSION: i16 = 3;
+const WARM_UP_GROUPS: i32 = 24;
+
+/// Kinds of coordinators.
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 /// Runs the cases, as many at once as there are `threads`, and returns their transcripts.
 pub(crate) fn run(
@@ -87,30 +97,50 @@ fn why(panic: &(dyn Any + Send)) -> &str {
 
 /// Waits until the broker has its coordinators, which a new broker makes when it is first asked for them.
 fn warm_up(address: SocketAddr) -> Result<(), Failure> {
+    Client::connect(address)?;
     let deadline = Instant::now() + WARM_UP_TIMEOUT;
-    let mut client = Client::connect(address)?;
-    for key_type in [0, 1] {
+    for key_type in [GROUP, TRANSACTION] {
         let key = "parity.warm-up".to_owned();
         let request = FindCoordinatorRequest { key, key_type, ..Default::default() };
-        loop {
-            let sent = client.send(3, &request)?;
-            let error = client.receive(&sent)?.error_code;
-            if !is_not_yet(error) || Instant::now() > deadline {
-                break;
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
+        until_ready(address, deadline, &request, |answer| answer.error_code);
     }
-    loop {
-        let sent = client.send(3, &InitProducerIdRequest::default())?;
-        if !is_not_yet(client.receive(&sent)?.error_code) || Instant::now() > deadline {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(50));
+    // Each of the coordinator's partitions has to be ready, and it is the group's name that chooses one.
+    for number in 0..WARM_UP_GROUPS {
+        let group_id = format!("parity.warm-up.{number}");
+        let request = OffsetFetchRequest { group_id, topics: None, ..Default::default() };
+        until_ready(address, deadline, &request, |answer| answer.error_code);
+    }
+    let request = InitProducerIdRequest::default();
+    until_ready(address, deadline, &request, |answer| answer.error_code);
+    Ok(())
+}
+
+/// Asks until the broker does not say that it is not ready. That it does not know an API is for the cases to find.
+fn until_ready<R: Ask>(
+    address: SocketAddr,
+    deadline: Instant,
+    request: &R,
+    error: impl Fn(&R::Response) -> i16,
+) {
+    while ask(address, request).is_some_and(|answer| is_not_yet(error(&answer)))
+        && Instant::now() < deadline
+    {
+        thread::sleep(WARM_UP_INTERVAL);
     }
 }
 
+fn ask<R: Ask>(address: SocketAddr, request: &R) -> Option<R::Response> {
+    let mut client = Client::connect(address).ok()?;
+    let sent = client.send(WARM_UP_VERSION, request).ok()?;
+    client.receive(&sent).ok()
+}
+
 fn is_not_yet(error: i16) -> bool {
-    error == ErrorCode::CoordinatorNotAvailable.code()
-        || error == ErrorCode::CoordinatorLoadInProgress.code()
+    [
+        ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::CoordinatorLoadInProgress,
+        ErrorCode::NotCoordinator,
+    ]
+    .iter()
+    .any(|not_yet| not_yet.code() == error)
 }

@@ -1,12 +1,12 @@
 //! Puts placeholders where two brokers may rightly differ: ids, times, addresses.
 
-use std::time::{Duration, SystemTime};
+mod order;
+mod text;
 
-use ottla_core::{
-    types::{ErrorCode, Uuid},
-    wire::ApiKey,
-};
+use ottla_core::types::{ErrorCode, Uuid};
 
+pub(crate) use self::order::{retain_own, sort_unordered};
+use self::text::{blank_uuids, is_near_now, replace_times, replace_uuids};
 use crate::{
     batch,
     tree::{NULL, Tree, ZERO_ID},
@@ -14,9 +14,6 @@ use crate::{
 
 /// A topic id that no topic has.
 pub(crate) const UNKNOWN_TOPIC_ID: Uuid = Uuid::from_bytes([0x77; 16]);
-
-/// Timestamps this near the present are the broker's own, or made from the clock.
-const NEAR: Duration = Duration::from_hours(48);
 
 /// Broker configurations that say where the broker runs, not how.
 const PLACES: &[&str] = &[
@@ -32,53 +29,6 @@ const PLACES: &[&str] = &[
     "log.dirs",
     "metadata.log.dir",
 ];
-
-/// Lists whose order Kafka leaves to a hash map, or to chance.
-const UNORDERED: &[(ApiKey, &[&str])] = &[
-    (ApiKey::CreatePartitions, &["results"]),
-    (ApiKey::CreateTopics, &["topics"]),
-    (ApiKey::DeleteGroups, &["results"]),
-    (ApiKey::DeleteRecords, &["topics", "partitions"]),
-    (ApiKey::DeleteTopics, &["responses"]),
-    (ApiKey::DescribeGroups, &["groups"]),
-    (ApiKey::DescribeLogDirs, &["topics", "partitions"]),
-    (ApiKey::Fetch, &["responses", "partitions"]),
-    (ApiKey::ListGroups, &["groups"]),
-    (ApiKey::ListOffsets, &["topics", "partitions"]),
-    (ApiKey::Metadata, &["topics"]),
-    (ApiKey::OffsetCommit, &["topics", "partitions"]),
-    (ApiKey::OffsetDelete, &["topics", "partitions"]),
-    (ApiKey::OffsetFetch, &["groups", "topics", "partitions"]),
-    (ApiKey::Produce, &["responses", "partition_responses"]),
-];
-
-/// Orders what has no order of its own in an answer that is masked already.
-pub(crate) fn sort_unordered(api: ApiKey, tree: &mut Tree) {
-    if let Some((_, lists)) = UNORDERED.iter().find(|(unordered, _)| *unordered == api) {
-        sort_lists(lists, tree);
-    }
-}
-
-fn sort_lists(lists: &[&str], tree: &mut Tree) {
-    match tree {
-        Tree::Struct(fields) => {
-            for (name, value) in fields {
-                sort_lists(lists, value);
-                if let Tree::List(elements) = value
-                    && lists.contains(&name.as_str())
-                {
-                    elements.sort_by_cached_key(Tree::on_one_line);
-                }
-            }
-        }
-        Tree::List(elements) => {
-            for element in elements {
-                sort_lists(lists, element);
-            }
-        }
-        Tree::Text(_) | Tree::Binary(_) | Tree::Atom(_) => {}
-    }
-}
 
 /// The placeholders of one case: the same id has the same placeholder throughout.
 #[derive(Debug, Default)]
@@ -187,12 +137,6 @@ impl Mask {
             text = text.replace(id, &format!("<topic-id-{}>", index + 1));
         }
         text = text.replace(&UNKNOWN_TOPIC_ID.to_string(), "<unknown-topic-id>");
-        for (index, id) in self.producer_ids.0.iter().enumerate() {
-            for word in ["producer ", "producerId ", "producer id ", "producerId=", "producerId: "]
-            {
-                text = replace_number(&text, word, id, &format!("<producer-{}>", index + 1));
-            }
-        }
         replace_times(&text)
     }
 }
@@ -208,101 +152,10 @@ fn named_error(code: i64) -> String {
     error.map_or_else(|| code.to_string(), |error| format!("{code} {}", error.name()))
 }
 
-fn is_near_now(timestamp: i64) -> bool {
-    let Ok(timestamp) = u64::try_from(timestamp) else { return false };
-    let then = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(timestamp));
-    let now = SystemTime::now();
-    then.is_some_and(|then| {
-        now.duration_since(then).or_else(|_| then.duration_since(now)).is_ok_and(|gap| gap < NEAR)
-    })
-}
-
-fn replace_times(text: &str) -> String {
-    let mut replaced = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (before, digits) = rest.split_at(start);
-        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-        let (number, after) = digits.split_at(end);
-        replaced.push_str(before);
-        replaced.push_str(match number.parse::<i64>() {
-            Ok(time) if is_near_now(time) => "<now>",
-            // How far back a broker reckons that accepts records of any age.
-            Ok(time) if is_near_now(i64::MAX - time) => "<all time before now>",
-            _ => number,
-        });
-        rest = after;
-    }
-    replaced + rest
-}
-
-fn replace_number(text: &str, word: &str, number: &str, placeholder: &str) -> String {
-    let sought = format!("{word}{number}");
-    let mut replaced = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(&sought) {
-        let (before, after) = (&rest[..start], &rest[start + sought.len()..]);
-        let whole = !after.starts_with(|c: char| c.is_ascii_digit());
-        replaced.push_str(before);
-        replaced.push_str(word);
-        replaced.push_str(if whole { placeholder } else { number });
-        rest = after;
-    }
-    replaced + rest
-}
-
-const UUID_BYTES: usize = 36;
-
-fn is_uuid(text: &[u8]) -> bool {
-    text.iter().enumerate().all(|(index, byte)| {
-        if matches!(index, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() }
-    })
-}
-
-/// Replaces what has the form of a UUID: the random part of a member id.
-fn replace_uuids(text: &str, mut placeholder: impl FnMut(&str) -> String) -> String {
-    let mut replaced = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.as_bytes().windows(UUID_BYTES).position(is_uuid) {
-        let (before, uuid) = rest.split_at(start);
-        let (uuid, after) = uuid.split_at(UUID_BYTES);
-        replaced.push_str(before);
-        replaced.push_str(&placeholder(uuid));
-        rest = after;
-    }
-    replaced + rest
-}
-
-fn blank_uuids(text: &str) -> String {
-    replace_uuids(text, |_| String::new())
-}
-
-/// Takes the elements out of the lists of a listing that belong to others: those with a name that begins otherwise.
-pub(crate) fn retain_own(tree: &mut Tree, own_prefix: &str) {
-    match tree {
-        Tree::Struct(fields) => {
-            for (_, value) in fields {
-                retain_own(value, own_prefix);
-            }
-        }
-        Tree::List(elements) => {
-            elements.retain(|element| {
-                let name = ["name", "topic", "group_id"]
-                    .into_iter()
-                    .find_map(|field| element.field(field))
-                    .and_then(Tree::text);
-                name.is_none_or(|name| name.starts_with(own_prefix))
-            });
-            for element in elements {
-                retain_own(element, own_prefix);
-            }
-        }
-        Tree::Text(_) | Tree::Binary(_) | Tree::Atom(_) => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn structure(fields: &[(&str, Tree)]) -> Tree {
@@ -357,14 +210,5 @@ mod tests {
         let code = Tree::atom(3);
         let shown = "{ error_code: 3 UNKNOWN_TOPIC_OR_PARTITION }";
         assert_eq!(masked(&mut Mask::default(), "error_code", code), shown);
-    }
-
-    #[test]
-    fn what_belongs_to_others_is_left_out() {
-        let [own, other] = ["parity.a.x", "parity.ab.x"]
-            .map(|name| structure(&[("name", Tree::Text(name.to_owned()))]));
-        let mut tree = structure(&[("topics", Tree::List(vec![own.clone(), other]))]);
-        retain_own(&mut tree, "parity.a.");
-        assert_eq!(tree, structure(&[("topics", Tree::List(vec![own]))]));
     }
 }
