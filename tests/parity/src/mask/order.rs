@@ -11,6 +11,7 @@ const UNORDERED: &[(ApiKey, &[&str])] = &[
     (ApiKey::DeleteGroups, &["results"]),
     (ApiKey::DeleteRecords, &["topics", "partitions"]),
     (ApiKey::DeleteTopics, &["responses"]),
+    (ApiKey::DescribeConfigs, &["configs"]),
     (ApiKey::DescribeGroups, &["groups"]),
     (ApiKey::DescribeLogDirs, &["topics", "partitions"]),
     (ApiKey::Fetch, &["responses", "partitions"]),
