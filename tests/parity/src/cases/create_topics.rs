@@ -238,7 +238,10 @@ fn configs(cases: &mut Cases) {
         try_topic(c, 7, |topic| {
             topic.configs =
                 vec![config("retention.ms", Some("1")), config("retention.ms", Some("2"))];
-        })
+        })?;
+        let request = describe(resource::TOPIC, &c.name("t"), Some(&["retention.ms"]));
+        c.ask_until(4, request, |answer| answer.results[0].error_code == 0)?;
+        Ok(())
     });
     cases.case("config-lag-exceeds-limit", |c| {
         try_topic(c, 7, |topic| {

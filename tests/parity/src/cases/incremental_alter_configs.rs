@@ -102,7 +102,7 @@ fn plain(cases: &mut Cases) {
 }
 
 fn operations(cases: &mut Cases) {
-    let changes: [(&str, Change<'static>); 16] = [
+    let changes: [(&str, Change<'static>); 15] = [
         ("set-unknown-key", (SET, "no.such.key", Some("1"))),
         ("set-empty-key", (SET, "", Some("1"))),
         ("set-null", (SET, RETENTION, None)),
@@ -113,7 +113,6 @@ fn operations(cases: &mut Cases) {
         ("delete-with-value", (DELETE, RETENTION, Some("5"))),
         ("delete-unknown-key", (DELETE, "no.such.key", None)),
         ("append-to-number", (APPEND, RETENTION, Some("5"))),
-        ("append-to-default", (APPEND, POLICY, Some("compact"))),
         ("append-invalid", (APPEND, POLICY, Some("shred"))),
         ("append-null", (APPEND, POLICY, None)),
         ("subtract-absent", (SUBTRACT, POLICY, Some("compact"))),
@@ -132,11 +131,19 @@ fn operations(cases: &mut Cases) {
         c.outcome(A, 1, alter_topic(&topic, &[(-1, RETENTION, Some("5"))]))?;
         Ok(())
     });
-    cases.case("append-two", |c| {
-        let topic = c.topic_with("t", 1, &[(POLICY, "compact")])?;
-        c.ask(1, alter_topic(&topic, &[(APPEND, POLICY, Some("delete,compact"))]))?;
-        Ok(())
-    });
+    let taken: [(&str, &str, Change<'static>, &str); 4] = [
+        ("append-to-default", "retention.ms", (APPEND, POLICY, Some("compact")), "delete,compact"),
+        ("append-two", POLICY, (APPEND, POLICY, Some("delete,compact")), "compact,delete"),
+        ("subtract-last", POLICY, (SUBTRACT, POLICY, Some("compact")), ""),
+        ("set-with-spaces", POLICY, (SET, POLICY, Some(" delete , compact ")), "delete,compact"),
+    ];
+    for (what, key, taken, expected) in taken {
+        cases.case(&format!("taken-{what}"), move |c| {
+            let value = if key == POLICY { "compact" } else { "1000" };
+            let topic = c.topic_with("t", 1, &[(key, value)])?;
+            change(c, 1, &topic, &[taken], (POLICY, expected))
+        });
+    }
     cases.case("effect-on-records", |c| {
         let topic = c.topic("t", 1)?;
         let limit = ("max.message.bytes", "100");
