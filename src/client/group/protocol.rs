@@ -102,7 +102,7 @@ mod tests {
     fn a_later_version_is_read_as_far_as_it_is_known() {
         let mut later = encode_assignment(&[TopicPartition::new("a", 1)]).to_vec();
         later[1] = 9;
-        later.put_slice(b"more");
-        assert_eq!(decode_assignment(later.freeze()), Ok(vec![TopicPartition::new("a", 1)]));
+        later.extend_from_slice(b"more");
+        assert_eq!(decode_assignment(later.into()), Ok(vec![TopicPartition::new("a", 1)]));
     }
 }
