@@ -83,8 +83,11 @@ impl Shard {
                 (resource.resource_type, resource.resource_name.clone());
             let result =
                 DescribeConfigsResult { resource_type, resource_name, ..Default::default() };
+            // Kafka's success has an empty message, not none.
             match self.describe_resource(&resource, synonyms, documentation) {
-                Ok(configs) => DescribeConfigsResult { configs, ..result },
+                Ok(configs) => {
+                    DescribeConfigsResult { configs, error_message: Some(String::new()), ..result }
+                }
                 Err(refusal) => DescribeConfigsResult {
                     error_code: refusal.code.code(),
                     error_message: Some(refusal.message),
@@ -108,18 +111,16 @@ impl Shard {
             Some(ResourceKind::Topic) => {
                 check_topic_name(name)
                     .map_err(|message| Refusal::new(ErrorCode::InvalidTopic, message))?;
-                self.image.topic_id(name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+                let unknown = Refusal::silent(ErrorCode::UnknownTopicOrPartition);
+                self.image.topic_id(name).ok_or(unknown)?;
                 topic::DEFINITIONS.iter().filter(|known| !known.is_internal()).copied().collect()
             }
             Some(ResourceKind::Broker) => {
-                self.check_broker_name(name)?;
+                self.check_described_broker(name)?;
                 broker::definitions()
             }
-            None => {
-                let code = resource.resource_type;
-                let message = format!("Unsupported resource type: {code}");
-                return Err(Refusal::new(ErrorCode::InvalidRequest, message));
-            }
+            None if SETTLESS_RESOURCES.contains(&resource.resource_type) => return Ok(Vec::new()),
+            None => return Err(ErrorCode::InvalidRequest.into()),
         };
         let topic_name = (kind == Some(ResourceKind::Topic)).then_some(name.as_str());
         let mut layers = self.layers(topic_name);
@@ -140,7 +141,7 @@ impl Shard {
             let told = resolved.synonyms.into_iter().filter(|_| synonyms);
             DescribeConfigsResourceResult {
                 name: definition.key.into(),
-                value: resolved.value,
+                value: resolved.value.map(|value| definition.canonical(&value)),
                 read_only: definition.scope == Scope::Broker,
                 config_source: resolved.source.code(),
                 is_sensitive: false,
@@ -159,22 +160,30 @@ impl Shard {
     }
 
     /// A broker's settings can be had from the broker itself; the empty name stands for all brokers.
-    fn check_broker_name(&self, name: &str) -> Result<(), Refusal> {
+    fn check_described_broker(&self, name: &str) -> Result<(), Refusal> {
         let own = self.broker_id.to_string();
         if name.is_empty() || name == own {
             return Ok(());
         }
-        Err(if name.parse::<i32>().is_ok() {
-            Refusal::new(
-                ErrorCode::InvalidRequest,
-                format!(
-                    "Unexpected broker id, expected {own} or empty string, but received {name}"
-                ),
-            )
+        let message = if name.parse::<i32>().is_ok() {
+            format!("Unexpected broker id, expected {own} or empty string, but received {name}")
         } else {
-            let message = format!("Broker id must be an integer, but it is: {name}");
-            Refusal::new(ErrorCode::InvalidRequest, message)
-        })
+            format!("Broker id must be an integer, but it is: {name}")
+        };
+        Err(Refusal::new(ErrorCode::InvalidRequest, message))
+    }
+
+    fn check_altered_broker(&self, name: &str) -> Result<(), Refusal> {
+        let own = self.broker_id.to_string();
+        if name.is_empty() || name == own {
+            return Ok(());
+        }
+        let message = if name.parse::<i32>().is_ok() {
+            format!("Unexpected broker id, expected {own}, but received {name}")
+        } else {
+            format!("Node id must be an integer, but it is: {name}")
+        };
+        Err(Refusal::new(ErrorCode::InvalidRequest, message))
     }
 
     pub(super) fn alter_configs(
@@ -244,7 +253,6 @@ impl Shard {
         let mut results = Vec::new();
         let mut commands: Vec<Command> = Vec::new();
         let mut places = Vec::new();
-        let mut told = BTreeSet::new();
         for (resource_type, resource_name, wanted) in resources {
             let key = (resource_type, resource_name.clone());
             let planned = if counts[&key] > 1 {
@@ -253,9 +261,6 @@ impl Shard {
             } else {
                 self.plan_changes(resource_type, &resource_name, wanted)
             };
-            if !told.insert(key) {
-                continue;
-            }
             let refusal = match planned {
                 Ok(changes) => {
                     places.push(results.len());
@@ -284,13 +289,14 @@ impl Shard {
     ) -> Result<Vec<ConfigChange>, Refusal> {
         let invalid = |message: String| Refusal::new(ErrorCode::InvalidRequest, message);
         let mut keys = BTreeSet::new();
-        if let Some(twice) = wanted.iter().find(|wanted| !keys.insert(wanted.key.clone())) {
-            let message = format!("Error due to duplicate config keys: {}", twice.key);
-            return Err(invalid(message));
+        if wanted.iter().any(|wanted| !keys.insert(&wanted.key)) {
+            return Err(invalid("Error due to duplicate config keys".into()));
         }
-        let kind = ResourceKind::from_code(kind)
-            .ok_or_else(|| invalid(format!("Unknown resource type {kind}")))?;
+        let kind = ResourceKind::from_code(kind).ok_or_else(|| unknown_resource(kind, &wanted))?;
         match kind {
+            ResourceKind::Topic if name.is_empty() => {
+                return Err(invalid("Default topic resources are not allowed.".into()));
+            }
             ResourceKind::Topic => {
                 check_topic_name(name)
                     .map_err(|message| Refusal::new(ErrorCode::InvalidTopic, message))?;
@@ -299,7 +305,7 @@ impl Shard {
                     Refusal::new(ErrorCode::UnknownTopicOrPartition, message)
                 })?;
             }
-            ResourceKind::Broker => self.check_broker_name(name)?,
+            ResourceKind::Broker => self.check_altered_broker(name)?,
         }
         let mut configs = self.image.configs(kind, name).cloned().unwrap_or_default();
         let mut changes = Vec::with_capacity(wanted.len());
@@ -336,7 +342,7 @@ impl Shard {
         if kind == ResourceKind::Broker
             && definition.is_some_and(|definition| definition.scope != Scope::DynamicBroker)
         {
-            let message = format!("Cannot update these configs dynamically: Set({key})");
+            let message = format!("Cannot update these configs dynamically: [{key}]");
             return Err(Refusal::new(ErrorCode::InvalidRequest, message));
         }
         if operation == Operation::Delete {
@@ -420,6 +426,27 @@ impl Shard {
             AlterConfigsResponse { responses, ..Default::default() }.into()
         };
         self.answer(request, response, step);
+    }
+}
+
+/// Kinds of resources that have settings in Kafka and none here: a broker's loggers, client metrics, groups.
+const SETTLESS_RESOURCES: [i8; 3] = [BROKER_LOGGER, CLIENT_METRICS, GROUP];
+const BROKER_LOGGER: i8 = 8;
+const CLIENT_METRICS: i8 = 16;
+const GROUP: i8 = 32;
+
+/// Why the settings of a resource cannot be changed that is neither a topic nor a broker.
+fn unknown_resource(kind: i8, wanted: &[Wanted]) -> Refusal {
+    let key = wanted.first().map_or("", |wanted| wanted.key.as_str());
+    match kind {
+        CLIENT_METRICS => {
+            let message = format!("Unknown client metrics configuration: {key}");
+            Refusal::new(ErrorCode::InvalidRequest, message)
+        }
+        GROUP => {
+            Refusal::new(ErrorCode::InvalidConfig, format!("Unknown group config name: {key}"))
+        }
+        _ => Refusal::new(ErrorCode::InvalidRequest, format!("Unknown resource type {kind}")),
     }
 }
 

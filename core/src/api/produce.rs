@@ -1,6 +1,6 @@
 //! Produce.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 use crate::{
     api::Pending,
@@ -11,7 +11,7 @@ use crate::{
     types::{ErrorCode, Instant, TopicId, Uuid},
     wire::messages::produce::{
         BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceRequest, ProduceResponse,
-        TopicProduceResponse,
+        TopicProduceData, TopicProduceResponse,
     },
 };
 
@@ -48,7 +48,7 @@ impl Shard {
         let mut responses = Vec::with_capacity(request.topic_data.len());
         let mut places = Vec::new();
         let mut appends = Vec::new();
-        for topic in request.topic_data {
+        for topic in merged(request.topic_data) {
             let topic_refused = refused
                 .clone()
                 .or_else(|| self.refuse_topic(&topic.name, topic.topic_id, asked).err());
@@ -228,6 +228,36 @@ impl Shard {
     }
 }
 
+/// Each topic and each partition once, as Kafka understands a request that names one again: the last batch counts. A topic
+/// without partitions is passed over.
+fn merged(topics: Vec<TopicProduceData>) -> Vec<TopicProduceData> {
+    let mut merged: Vec<TopicProduceData> = Vec::with_capacity(topics.len());
+    let mut topic_places = BTreeMap::new();
+    let mut partition_places = BTreeMap::new();
+    for topic in topics {
+        if topic.partition_data.is_empty() {
+            continue;
+        }
+        let key = (topic.name.clone(), topic.topic_id);
+        let place = *topic_places.entry(key).or_insert(merged.len());
+        if place == merged.len() {
+            let partition_data = Vec::with_capacity(topic.partition_data.len());
+            merged.push(TopicProduceData { partition_data, ..topic });
+        }
+        let partitions = &mut merged[place].partition_data;
+        for partition in topic.partition_data {
+            let again =
+                *partition_places.entry((place, partition.index)).or_insert(partitions.len());
+            if again == partitions.len() {
+                partitions.push(partition);
+            } else {
+                partitions[again] = partition;
+            }
+        }
+    }
+    merged
+}
+
 fn refusal(index: i32, error: ProduceError) -> PartitionProduceResponse {
     let record_errors = error.records.into_iter().map(|(batch_index, message)| {
         BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(message) }
@@ -237,7 +267,7 @@ fn refusal(index: i32, error: ProduceError) -> PartitionProduceResponse {
         error_code: error.code.code(),
         base_offset: -1,
         log_append_time_ms: -1,
-        log_start_offset: -1,
+        log_start_offset: error.log_start_offset.0,
         record_errors: record_errors.collect(),
         error_message: error.message,
         ..Default::default()

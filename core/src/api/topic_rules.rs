@@ -18,8 +18,8 @@ use crate::{
 /// The longest name that a topic can have: with a partition's number it must fit a directory's name.
 const NAME_BYTES_MAX: usize = 249;
 
-/// How many partitions one request may make: more than any machine has use for.
-pub(crate) const PARTITIONS_AT_ONCE_MAX: i32 = 100_000;
+/// How many partitions one request may make, as in Kafka.
+pub(crate) const PARTITIONS_AT_ONCE_MAX: i32 = 10_000;
 
 /// Whether a topic may be called so; why not, in Kafka's words.
 pub(crate) fn check_topic_name(name: &str) -> Result<(), String> {
@@ -28,7 +28,7 @@ pub(crate) fn check_topic_name(name: &str) -> Result<(), String> {
         return Err("Topic name is invalid: the empty string is not allowed".into());
     }
     if name == "." || name == ".." {
-        return Err("Topic name is invalid: '.' or '..' is not allowed".into());
+        return Err(format!("Topic name is invalid: '{name}' is not allowed"));
     }
     if name.len() > NAME_BYTES_MAX {
         return Err(format!(
@@ -84,7 +84,7 @@ impl Shard {
             return Err(Refusal::new(
                 ErrorCode::InvalidReplicationFactor,
                 format!(
-                    "Unable to replicate the partition {wanted} time(s): The target replication factor of {wanted} cannot be reached because only {} broker(s) are registered.",
+                    "Unable to replicate the partition {wanted} time(s): The target replication factor of {wanted} cannot be reached because only {} broker(s) are registered or some brokers have all their log directories cordoned.",
                     brokers.len()
                 ),
             ));

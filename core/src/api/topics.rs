@@ -52,6 +52,14 @@ pub(crate) struct ProposedDeletions {
     places: Vec<usize>,
 }
 
+/// What is to become of a topic that a DeleteTopics names.
+#[derive(Debug)]
+struct Deletion {
+    name: Option<String>,
+    id: Uuid,
+    planned: Result<DeleteTopic, Refusal>,
+}
+
 /// A CreatePartitions that waits for the quorum.
 #[derive(Debug)]
 pub(crate) struct ProposedPartitions {
@@ -93,7 +101,9 @@ impl Shard {
             if !told.insert(name.clone()) {
                 continue;
             }
-            let planned = if is_duplicate {
+            let planned = if request.timeout_ms <= 0 {
+                Err(Refusal::silent(ErrorCode::RequestTimedOut))
+            } else if is_duplicate {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
                 self.plan_topic(topic)
@@ -101,7 +111,7 @@ impl Shard {
             match planned {
                 Err(refusal) => response.topics.push(refused_topic(name, refusal)),
                 Ok(command) => {
-                    let result = self.describe_new_topic(&command, request.validate_only);
+                    let result = self.describe_new_topic(&command);
                     places.push(response.topics.len());
                     response.topics.push(result);
                     commands.push(command.into());
@@ -162,7 +172,7 @@ impl Shard {
         if replication_factor < -1 || replication_factor == 0 {
             return Err(Refusal::new(
                 ErrorCode::InvalidReplicationFactor,
-                "Replication factor was set to an invalid non-positive value.",
+                "Replication factor must be larger than 0, or -1 to use the default value.",
             ));
         }
         let count =
@@ -170,7 +180,7 @@ impl Shard {
         if count > PARTITIONS_AT_ONCE_MAX {
             return Err(Refusal::new(
                 ErrorCode::PolicyViolation,
-                format!("No more than {PARTITIONS_AT_ONCE_MAX} partitions can be made at once."),
+                "Excessively large number of partitions per request.",
             ));
         }
         let factor = if replication_factor == -1 {
@@ -181,7 +191,7 @@ impl Shard {
         self.assign_replicas(0, usize::try_from(count).unwrap_or_default(), factor)
     }
 
-    fn describe_new_topic(&self, command: &CreateTopic, only: bool) -> CreatableTopicResult {
+    fn describe_new_topic(&self, command: &CreateTopic) -> CreatableTopicResult {
         let own: BTreeMap<String, String> =
             command.configs.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect();
         let layers = crate::config::Layers { topic: Some(&own), ..self.layers(None) };
@@ -198,7 +208,7 @@ impl Shard {
         let factor = command.assignments.first().map_or(0, |first| first.replicas.len());
         CreatableTopicResult {
             name: command.name.clone(),
-            topic_id: if only { Uuid::ZERO } else { command.topic_id },
+            topic_id: command.topic_id,
             num_partitions: i32::try_from(command.assignments.len()).unwrap_or(i32::MAX),
             replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
             configs: Some(configs.collect()),
@@ -236,26 +246,24 @@ impl Shard {
         let mut response = DeleteTopicsResponse::default();
         let mut commands: Vec<Command> = Vec::new();
         let mut places = Vec::new();
-        let mut taken = BTreeSet::new();
-        for topic in wanted {
-            let found = self.find_topic_to_delete(&topic);
-            let (name, topic_id) = match &found {
-                Ok((id, name)) => (Some(name.clone()), id.0),
-                Err(_) => (topic.name, topic.topic_id),
-            };
-            let mut result = DeletableTopicResult { name, topic_id, ..Default::default() };
-            match found {
-                Ok((id, _)) if taken.insert(id) => {
-                    places.push(response.responses.len());
-                    commands.push(DeleteTopic { topic_id: id.0 }.into());
+        for deletion in self.plan_deletions(wanted) {
+            let Deletion { name, id, planned } = deletion;
+            let planned = match planned {
+                Ok(_) if request.timeout_ms <= 0 => {
+                    Err(Refusal::silent(ErrorCode::RequestTimedOut))
                 }
-                Ok(_) => {
-                    result.error_code = ErrorCode::InvalidRequest.code();
-                    result.error_message = Some("Duplicate topic name.".into());
+                planned => planned,
+            };
+            let topic_id = if request.timeout_ms <= 0 { Uuid::ZERO } else { id };
+            let mut result = DeletableTopicResult { name, topic_id, ..Default::default() };
+            match planned {
+                Ok(command) => {
+                    places.push(response.responses.len());
+                    commands.push(command.into());
                 }
                 Err(refusal) => {
                     result.error_code = refusal.code.code();
-                    result.error_message = Some(refusal.message);
+                    result.error_message = refusal.told();
                 }
             }
             response.responses.push(result);
@@ -266,6 +274,45 @@ impl Shard {
         }
         let proposed = ProposedDeletions { request: asked.id, response, places };
         self.propose(commands, Proposed::DeleteTopics(proposed), step);
+    }
+
+    /// One deletion for each topic that was named. What is named twice is not deleted: whoever asks so is in error.
+    fn plan_deletions(&self, wanted: Vec<DeleteTopicState>) -> Vec<Deletion> {
+        let mut counts: BTreeMap<(Option<String>, Uuid), usize> = BTreeMap::new();
+        for topic in &wanted {
+            *counts.entry((topic.name.clone(), topic.topic_id)).or_default() += 1;
+        }
+        let mut told = BTreeSet::new();
+        let mut taken: BTreeMap<TopicId, usize> = BTreeMap::new();
+        let mut deletions: Vec<Deletion> = Vec::new();
+        for topic in wanted {
+            let key = (topic.name.clone(), topic.topic_id);
+            let is_duplicate = counts[&key] > 1;
+            if !told.insert(key) {
+                continue;
+            }
+            let invalid = |message: &str| Refusal::new(ErrorCode::InvalidRequest, message);
+            let (name, id, planned) = match self.find_topic_to_delete(&topic) {
+                _ if is_duplicate => {
+                    let what = if topic.name.is_some() { "name" } else { "id" };
+                    let message = format!("Duplicate topic {what}.");
+                    (topic.name, topic.topic_id, Err(invalid(&message)))
+                }
+                Err(refusal) => (topic.name, topic.topic_id, Err(refusal)),
+                Ok((id, name)) => {
+                    if let Some(&place) = taken.get(&id) {
+                        deletions[place].planned = Err(invalid(
+                            "The provided topic name maps to an ID that was already supplied.",
+                        ));
+                        continue;
+                    }
+                    taken.insert(id, deletions.len());
+                    (Some(name), id.0, Ok(DeleteTopic { topic_id: id.0 }))
+                }
+            };
+            deletions.push(Deletion { name, id, planned });
+        }
+        deletions
     }
 
     fn find_topic_to_delete(&self, topic: &DeleteTopicState) -> Result<(TopicId, String), Refusal> {
@@ -331,7 +378,9 @@ impl Shard {
             if !told.insert(name.clone()) {
                 continue;
             }
-            let planned = if counts[&name] > 1 {
+            let planned = if request.timeout_ms <= 0 {
+                Err(Refusal::silent(ErrorCode::RequestTimedOut))
+            } else if counts[&name] > 1 {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
                 self.plan_more_partitions(topic)
@@ -344,7 +393,7 @@ impl Shard {
                 }
                 Err(refusal) => {
                     result.error_code = refusal.code.code();
-                    result.error_message = Some(refusal.message);
+                    result.error_message = refusal.told();
                 }
             }
             response.results.push(result);
@@ -362,7 +411,7 @@ impl Shard {
         wanted: CreatePartitionsTopic,
     ) -> Result<CreatePartitions, Refusal> {
         let invalid = |message: String| Refusal::new(ErrorCode::InvalidPartitions, message);
-        let unknown = ErrorCode::UnknownTopicOrPartition;
+        let unknown = Refusal::silent(ErrorCode::UnknownTopicOrPartition);
         let (id, topic) = self.image.topic_by_name(&wanted.name).ok_or(unknown)?;
         let existing = topic.partitions.len();
         let existing_count = i32::try_from(existing).unwrap_or(i32::MAX);
@@ -377,9 +426,10 @@ impl Shard {
         }
         let added = usize::try_from(wanted.count - existing_count).unwrap_or_default();
         if wanted.count - existing_count > PARTITIONS_AT_ONCE_MAX {
-            return Err(invalid(format!(
-                "No more than {PARTITIONS_AT_ONCE_MAX} partitions can be made at once."
-            )));
+            return Err(Refusal::new(
+                ErrorCode::PolicyViolation,
+                "Excessively large number of partitions per request.",
+            ));
         }
         let assignments = match wanted.assignments {
             None => {
@@ -430,7 +480,7 @@ fn refused_topic(name: String, refusal: Refusal) -> CreatableTopicResult {
     CreatableTopicResult {
         name,
         error_code: refusal.code.code(),
-        error_message: Some(refusal.message),
+        error_message: refusal.told(),
         configs: Some(Vec::new()),
         ..Default::default()
     }

@@ -68,7 +68,7 @@ broker_keys! {
         "How many connections there may be from one address.";
     Broker "max.incremental.fetch.session.cache.slots" Int Some("1000"), Rule::AtLeast(0),
         "How many incremental fetch sessions are kept.";
-    Broker "node.id" Int Some("1"), Rule::AtLeast(0), "Names the broker within its cluster.";
+    Broker "node.id" Int None, Rule::AtLeast(0), "Names the broker within its cluster; 1 unless given.";
     Broker "num.partitions" Int Some("1"), Rule::AtLeast(1),
         "How many partitions a topic has that is made without saying so.";
     Broker "offset.metadata.max.bytes" Int Some("4096"), Rule::Any,

@@ -161,8 +161,15 @@ impl Definition {
             Kind::List => self.check_list(value),
         };
         problem.map_or(Ok(()), |expected| {
-            Err(ConfigError::InvalidValue { key: self.key.into(), value: value.into(), expected })
+            let value = self.offending_part(value).into();
+            Err(ConfigError::InvalidValue { key: self.key.into(), value, expected })
         })
+    }
+
+    /// The part of an invalid value that is to blame: of a list, its first member that is unknown.
+    fn offending_part<'a>(&self, value: &'a str) -> &'a str {
+        let Rule::SomeOf(known) = self.rule else { return value };
+        list(value).find(|member| !known.contains(member)).unwrap_or(value)
     }
 
     fn check_boolean(&self, value: &str) -> Option<String> {
@@ -192,11 +199,7 @@ impl Definition {
             Rule::Level(special, least, most)
                 if number != special && !(least..=most).contains(&number) =>
             {
-                Some(if number < least {
-                    format!("Value must be at least {least}")
-                } else {
-                    format!("Value must be no more than {most}")
-                })
+                Some(format!("Value must be between {least} and {most} or equal to {special}"))
             }
             Rule::Any
             | Rule::AtLeast(_)
@@ -227,9 +230,27 @@ impl Definition {
 
     fn check_list(&self, value: &str) -> Option<String> {
         let Rule::SomeOf(known) = self.rule else { return None };
-        let members: Vec<_> = list(value).collect();
-        let unknown = members.iter().any(|member| !known.contains(member));
+        let unknown = list(value).any(|member| !known.contains(&member));
         unknown.then(|| format!("String must be one of: {}", known.join(", ")))
+    }
+
+    /// The value as it is told: the way Kafka prints what it has parsed.
+    pub fn canonical(&self, value: &str) -> String {
+        match self.kind {
+            Kind::Boolean => value.trim().to_ascii_lowercase(),
+            Kind::String | Kind::Int | Kind::Short | Kind::Long | Kind::Double => {
+                value.trim().into()
+            }
+            Kind::List => {
+                let mut members: Vec<&str> = Vec::new();
+                for member in list(value) {
+                    if !members.contains(&member) {
+                        members.push(member);
+                    }
+                }
+                members.join(",")
+            }
+        }
     }
 }
 

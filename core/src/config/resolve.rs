@@ -76,6 +76,21 @@ fn in_topic_unit(broker_key: &str, value: &str) -> String {
     }
 }
 
+/// The default of a setting under one of the broker's keys for it. Where there are several, the last one has it; and
+/// `log.flush.interval.ms` stands aside for `log.flush.scheduler.interval.ms` in Kafka.
+fn default_under(key: &str, definition: &Definition) -> Option<&'static str> {
+    match key {
+        "log.flush.interval.ms"
+        | "log.retention.ms"
+        | "log.retention.minutes"
+        | "log.roll.ms"
+        | "log.roll.jitter.ms" => None,
+        "log.retention.hours" | "log.roll.hours" => Some("168"),
+        "log.roll.jitter.hours" => Some("0"),
+        _ => definition.default,
+    }
+}
+
 impl Layers<'_> {
     /// All values that were given for a setting, and its default.
     pub fn resolve(&self, definition: &Definition) -> Resolved {
@@ -97,22 +112,29 @@ impl Layers<'_> {
         for (values, source) in layers {
             for &key in broker_keys {
                 if let Some(value) = values.and_then(|values| values.get(key)) {
-                    let value = if is_topic { in_topic_unit(key, value) } else { value.clone() };
-                    synonyms.push(Synonym { key, value, source });
+                    synonyms.push(Synonym { key, value: value.clone(), source });
                 }
             }
         }
-        if let (Some(default), Some(&key)) = (definition.default, broker_keys.first()) {
-            synonyms.push(Synonym { key, value: default.into(), source: Source::Default });
-        }
         let strongest = synonyms.first();
-        Resolved {
-            value: strongest
-                .map(|synonym| synonym.value.clone())
-                .or_else(|| definition.default.map(String::from)),
-            source: strongest.map_or(Source::Default, |synonym| synonym.source),
-            synonyms,
+        let in_unit = |given: &Synonym| match is_topic {
+            true => in_topic_unit(given.key, &given.value),
+            false => given.value.clone(),
+        };
+        let value = strongest.map(in_unit).or_else(|| definition.default.map(String::from));
+        let source = strongest.map_or(Source::Default, |synonym| synonym.source);
+        for &key in broker_keys {
+            if let Some(default) = default_under(key, definition) {
+                synonyms.push(Synonym { key, value: default.into(), source: Source::Default });
+            }
         }
+        // Kafka tells nothing that comes before the first key: of a time in hours only if one in milliseconds was given.
+        let first = broker_keys.first().copied();
+        let told = synonyms.iter().position(|synonym| {
+            synonym.source == Source::DynamicTopic || Some(synonym.key) == first
+        });
+        synonyms.drain(..told.unwrap_or(synonyms.len()));
+        Resolved { value, source, synonyms }
     }
 
     /// The value that counts for a topic.

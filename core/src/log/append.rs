@@ -42,10 +42,14 @@ impl PreparedBatch {
         self.seal();
     }
 
-    /// Sets the greatest timestamp to what the records say, if the producer said something else.
-    pub fn correct_max_timestamp(&mut self) {
+    /// Leaves the producer's timestamps, and sets right what it may have said wrongly: that the broker stamped them, and the
+    /// greatest one.
+    pub fn keep_create_time(&mut self) {
+        self.header.attributes = self.header.attributes.without_log_append_time();
+        let attributes = self.header.attributes.0.to_be_bytes();
         let truth = self.header.max_timestamp.0.to_be_bytes();
-        if self.bytes[35..43] != truth {
+        if self.bytes[21..23] != attributes || self.bytes[35..43] != truth {
+            self.bytes[21..23].copy_from_slice(&attributes);
             self.bytes[35..43].copy_from_slice(&truth);
             self.seal();
         }

@@ -33,7 +33,7 @@ pub enum Outcome {
 pub struct Refusal {
     /// For the client's program.
     pub code: ErrorCode,
-    /// For whoever reads its log.
+    /// For whoever reads its log; empty where the code says all.
     pub message: String,
 }
 
@@ -41,6 +41,16 @@ impl Refusal {
     /// With a message of its own.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+
+    /// With nothing to say beyond the code.
+    pub const fn silent(code: ErrorCode) -> Self {
+        Self { code, message: String::new() }
+    }
+
+    /// What there is to say.
+    pub fn told(self) -> Option<String> {
+        Some(self.message).filter(|message| !message.is_empty())
     }
 }
 

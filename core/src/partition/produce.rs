@@ -3,19 +3,19 @@
 use alloc::{
     format,
     string::{String, ToString},
-    vec,
     vec::Vec,
 };
+use core::ops::RangeInclusive;
 
 use bytes::Bytes;
 
 use super::{Context, Event, Partition, State};
 use crate::{
     disk::IoError,
-    log::{PreparedBatch, TimestampType, producers::SequenceCheck},
+    log::{Log, PreparedBatch, TimestampType, producers::SequenceCheck},
     machine::Now,
     records::{
-        BATCH_HEADER_BYTES, Compression,
+        BATCH_HEADER_BYTES, Compression, Record, Records,
         batch::{self, BatchError, BatchHeader, MAGIC, Requirements, Validated},
     },
     session::RequestId,
@@ -74,25 +74,24 @@ pub struct ProduceError {
     pub message: Option<String>,
     /// Which records of the batch are to blame, and why.
     pub records: Vec<(i32, String)>,
+    /// Where the log begins, if the batch came as far as the log.
+    pub log_start_offset: Offset,
 }
 
 impl ProduceError {
     /// With a message of its own.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: Some(message.into()), records: Vec::new() }
+        Self { message: Some(message.into()), ..code.into() }
     }
 
-    fn of_record(code: ErrorCode, index: i32, message: String) -> Self {
-        let summary = format!(
-            "One or more records have been rejected due to 1 record errors in total, and only showing the first three errors at most: [RecordError(batchIndex={index}, message='{message}')]"
-        );
-        Self { code, message: Some(summary), records: vec![(index, message)] }
+    fn at(self, log_start_offset: Offset) -> Self {
+        Self { log_start_offset, ..self }
     }
 }
 
 impl From<ErrorCode> for ProduceError {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None, records: Vec::new() }
+        Self { code, message: None, records: Vec::new(), log_start_offset: Offset(-1) }
     }
 }
 
@@ -139,8 +138,9 @@ impl Partition {
                 ),
             ));
         }
-        let batch = self.judge(&header, &bytes, context.now)?;
-        self.append_batch(batch, target, context)
+        let start = self.log().map_or(Offset(-1), Log::start_offset);
+        let batch = self.judge(&header, &bytes, context.now).map_err(|error| error.at(start))?;
+        self.append_batch(batch, target, context).map_err(|error| error.at(start))
     }
 
     /// Appends a batch of the broker's own making.
@@ -182,30 +182,43 @@ impl Partition {
             return Err(ProduceError::new(ErrorCode::InvalidTxnState, message));
         }
         let requirements = Requirements { keys: config.compact };
+        if let Some(producer) = header.producer.filter(|producer| producer.base_sequence.0 < 0) {
+            let message = format!(
+                "Invalid sequence number {} in record batch with producerId {}",
+                producer.base_sequence, producer.id
+            );
+            return Err(ProduceError::new(ErrorCode::InvalidRecord, message));
+        }
         let Validated { header, min_timestamp } = batch::validate(header, bytes, requirements)
-            .map_err(|error| self.describe(error, header))?;
+            .map_err(|error| self.describe(error, header, bytes))?;
         let mut batch = PreparedBatch::new(header, bytes);
         match config.timestamp_type {
             TimestampType::LogAppendTime => batch.stamp(now.timestamp),
             TimestampType::CreateTime => {
-                self.check_timestamps(min_timestamp, header.max_timestamp, now.timestamp)?;
-                batch.correct_max_timestamp();
+                let range = self.timestamp_range(now.timestamp);
+                let outliers = [min_timestamp, header.max_timestamp];
+                if outliers.iter().any(|timestamp| is_outlier(*timestamp, &range)) {
+                    return Err(refuse_timestamps(&header, bytes, &range));
+                }
+                batch.keep_create_time();
             }
         }
         Ok(batch)
     }
 
-    fn describe(&self, error: BatchError, header: &BatchHeader) -> ProduceError {
+    fn describe(&self, error: BatchError, header: &BatchHeader, batch: &Bytes) -> ProduceError {
         let invalid = |message| ProduceError::new(ErrorCode::InvalidRecord, message);
         match error {
-            BatchError::MissingKey { record } => ProduceError::of_record(
-                ErrorCode::InvalidRecord,
-                record,
-                format!(
-                    "Compacted topic cannot accept message without key in topic partition {}.",
+            BatchError::MissingKey { .. } => {
+                let message = format!(
+                    "Compacted topic cannot accept message without key in topic partition {}",
                     self.name()
-                ),
-            ),
+                );
+                let keyless = |record: &Record<'_>| record.key.is_none().then(|| message.clone());
+                let records = blame(header, batch, keyless);
+                let message = summary(&records);
+                ProduceError { records, ..invalid(message) }
+            }
             BatchError::Count if header.record_count <= 0 => {
                 invalid(format!("Invalid reported count for record batch: {}", header.record_count))
             }
@@ -224,23 +237,10 @@ impl Partition {
         }
     }
 
-    fn check_timestamps(
-        &self,
-        min: Timestamp,
-        max: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), ProduceError> {
+    /// Which timestamps are taken.
+    fn timestamp_range(&self, now: Timestamp) -> RangeInclusive<i64> {
         let earliest = now.0.saturating_sub(self.config.timestamp_before_max_ms);
-        let latest = now.0.saturating_add(self.config.timestamp_after_max_ms);
-        let outlier = [min, max].into_iter().find(|timestamp| {
-            *timestamp != Timestamp::NONE && !(earliest..=latest).contains(&timestamp.0)
-        });
-        outlier.map_or(Ok(()), |timestamp| {
-            let message = format!(
-                "Timestamp {timestamp} of message with offset 0 is out of range. The timestamp should be within [{earliest}, {latest}]"
-            );
-            Err(ProduceError::of_record(ErrorCode::InvalidTimestamp, 0, message))
-        })
+        earliest..=now.0.saturating_add(self.config.timestamp_after_max_ms)
     }
 
     fn append_batch(
@@ -261,7 +261,8 @@ impl Partition {
                 SequenceCheck::Duplicate(known) => {
                     let result = Appended {
                         base_offset: known.first_offset(),
-                        log_append_time: Timestamp::NONE,
+                        // Kafka keeps no more than this of a batch, whatever its timestamps mean.
+                        log_append_time: known.timestamp,
                         log_start_offset: log.start_offset(),
                     };
                     self.answer_when_durable(known.last_offset + 1, result, target, context);
@@ -343,6 +344,54 @@ impl Partition {
     }
 }
 
+fn is_outlier(timestamp: Timestamp, range: &RangeInclusive<i64>) -> bool {
+    timestamp != Timestamp::NONE && !range.contains(&timestamp.0)
+}
+
+fn refuse_timestamps(
+    header: &BatchHeader,
+    batch: &Bytes,
+    range: &RangeInclusive<i64>,
+) -> ProduceError {
+    let (earliest, latest) = (range.start(), range.end());
+    let records = blame(header, batch, |record| {
+        let timestamp = header.timestamp_of(record.timestamp_delta);
+        is_outlier(timestamp, range).then(|| {
+            format!(
+                "Timestamp {timestamp} of message with offset {} is out of range. The timestamp should be within [{earliest}, {latest}]",
+                record.offset_delta
+            )
+        })
+    });
+    let message = "One or more records have been rejected due to invalid timestamp";
+    ProduceError { records, ..ProduceError::new(ErrorCode::InvalidTimestamp, message) }
+}
+
+/// The records of a batch with which something is wrong.
+fn blame(
+    header: &BatchHeader,
+    batch: &Bytes,
+    problem: impl Fn(&Record<'_>) -> Option<String>,
+) -> Vec<(i32, String)> {
+    let Some(compression) = header.attributes.compression() else { return Vec::new() };
+    let Ok(body) = compression.decompress(&batch[BATCH_HEADER_BYTES..]) else { return Vec::new() };
+    let records = Records::new(&body).map_while(Result::ok);
+    (0..).zip(records).filter_map(|(index, record)| Some((index, problem(&record)?))).collect()
+}
+
+/// What is wrong with some records, in Kafka's words.
+fn summary(records: &[(i32, String)]) -> String {
+    let first = records
+        .iter()
+        .take(3)
+        .map(|(index, message)| format!("RecordError(batchIndex={index}, message='{message}')"));
+    format!(
+        "One or more records have been rejected due to {} record errors in total, and only showing the first three errors at most: [{}]",
+        records.len(),
+        first.collect::<Vec<_>>().join(", ")
+    )
+}
+
 /// Why a failed disk takes no records.
 pub(super) fn storage_error(error: IoError) -> ProduceError {
     let message = match error {
@@ -350,6 +399,15 @@ pub(super) fn storage_error(error: IoError) -> ProduceError {
         IoError::NotFound | IoError::Os(_) => format!("The broker's disk failed: {error}."),
     };
     ProduceError::new(ErrorCode::KafkaStorageError, message)
+}
+
+/// The least length of a message in the formats before version 2: what Kafka measures all lengths by first.
+const LEGACY_OVERHEAD_BYTES: i32 = 14;
+
+/// What bytes say of the length of the batch that they begin with.
+fn claimed_length(records: &Bytes) -> i32 {
+    let length = records.get(8..12).and_then(|bytes| bytes.first_chunk());
+    length.map_or(0, |bytes| i32::from_be_bytes(*bytes))
 }
 
 /// The header of the one batch that a Produce may bring for a partition (KIP-98).
@@ -360,11 +418,18 @@ fn only_batch(records: &Bytes, version: i16) -> Result<BatchHeader, ProduceError
             .to_string();
     let header = match BatchHeader::parse(records) {
         Ok(header) => header,
+        Err(BatchError::Magic(magic)) if !(0..=MAGIC).contains(&magic) => {
+            let message = format!("Invalid magic found in record: {magic}");
+            return Err(ProduceError::new(ErrorCode::CorruptMessage, message));
+        }
         Err(BatchError::Magic(_)) => {
             return Err(invalid(format!("{allowed} record batches with magic version {MAGIC}")));
         }
         Err(BatchError::TooSmall) => {
-            let message = "Record batch is smaller than its header.";
+            let message = format!(
+                "Record size {} is less than the minimum record overhead ({LEGACY_OVERHEAD_BYTES})",
+                claimed_length(records)
+            );
             return Err(ProduceError::new(ErrorCode::CorruptMessage, message));
         }
         Err(_) => {

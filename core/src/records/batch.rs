@@ -78,6 +78,12 @@ impl Attributes {
         Self(self.0 | LOG_APPEND_TIME)
     }
 
+    /// The same attributes, with the producer's timestamps.
+    #[must_use]
+    pub const fn without_log_append_time(self) -> Self {
+        Self(self.0 & !LOG_APPEND_TIME)
+    }
+
     /// Whether the batch belongs to a transaction.
     pub const fn is_transactional(self) -> bool {
         self.0 & TRANSACTIONAL != 0
