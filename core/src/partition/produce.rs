@@ -107,6 +107,11 @@ impl Partition {
     ) -> Result<(), ProduceError> {
         let name = || super::directory_name(&self.topic_name, self.id.partition);
         let header = only_batch(records, version)?;
+        let start = self.log().map_or(Offset(-1), Log::start_offset);
+        if header.attributes.is_transactional() {
+            let message = "Transactions are not supported yet.";
+            return Err(ProduceError::new(ErrorCode::InvalidTxnState, message));
+        }
         if header.base_offset != Offset::ZERO {
             return Err(ProduceError::new(
                 ErrorCode::InvalidRecord,
@@ -115,7 +120,8 @@ impl Partition {
                     name(),
                     header.base_offset
                 ),
-            ));
+            )
+            .at(start));
         }
         let limit = self.config.max_message_bytes;
         if header.size_bytes > limit {
@@ -125,6 +131,17 @@ impl Partition {
                     "The record batch size in the append to {} is {} bytes which exceeds the maximum configured value of {limit}.",
                     name(),
                     header.size_bytes
+                ),
+            ));
+        }
+        if u64::from(self.config.segment_bytes) < header.size_bytes as u64 {
+            return Err(ProduceError::new(
+                ErrorCode::RecordListTooLarge,
+                format!(
+                    "Message batch size is {} bytes in append to partition {}, which exceeds the maximum configured segment size of {}.",
+                    header.size_bytes,
+                    name(),
+                    self.config.segment_bytes
                 ),
             ));
         }
@@ -138,7 +155,6 @@ impl Partition {
                 ),
             ));
         }
-        let start = self.log().map_or(Offset(-1), Log::start_offset);
         let batch = self.judge(&header, &bytes, context.now).map_err(|error| error.at(start))?;
         self.append_batch(batch, target, context).map_err(|error| error.at(start))
     }
@@ -162,31 +178,14 @@ impl Partition {
         now: Now,
     ) -> Result<PreparedBatch, ProduceError> {
         let config = &self.config;
-        if u64::from(config.segment_bytes) < bytes.len() as u64 {
-            return Err(ProduceError::new(
-                ErrorCode::RecordListTooLarge,
-                format!(
-                    "Message batch size is {} bytes in append to partition {}, which exceeds the maximum configured segment size of {}.",
-                    bytes.len(),
-                    self.name(),
-                    config.segment_bytes
-                ),
-            ));
-        }
         if header.attributes.is_control() {
             let message = "Clients are not allowed to write control records";
             return Err(ProduceError::new(ErrorCode::InvalidRecord, message));
         }
-        if header.attributes.is_transactional() {
-            let message = "Transactions are not supported yet.";
-            return Err(ProduceError::new(ErrorCode::InvalidTxnState, message));
-        }
         let requirements = Requirements { keys: config.compact };
         if let Some(producer) = header.producer.filter(|producer| producer.base_sequence.0 < 0) {
-            let message = format!(
-                "Invalid sequence number {} in record batch with producerId {}",
-                producer.base_sequence, producer.id
-            );
+            let message =
+                format!("Invalid sequence number {} in record batch", producer.base_sequence);
             return Err(ProduceError::new(ErrorCode::InvalidRecord, message));
         }
         let Validated { header, min_timestamp } = batch::validate(header, bytes, requirements)
@@ -272,8 +271,7 @@ impl Partition {
                     return Err(ProduceError::new(
                         ErrorCode::OutOfOrderSequenceNumber,
                         format!(
-                            "Out of order sequence number for producer {} at offset {} in partition {}: {} (incoming seq. number), {} (current end sequence number)",
-                            producer.id,
+                            "Out of order sequence number at offset {} in partition {}: {} (incoming seq. number), {} (current end sequence number)",
                             log.end_offset(),
                             super::directory_name(&self.topic_name, self.id.partition),
                             producer.base_sequence,
@@ -285,8 +283,7 @@ impl Partition {
                     return Err(ProduceError::new(
                         ErrorCode::InvalidProducerEpoch,
                         format!(
-                            "Epoch of producer {} at offset {} in {} is {}, which is smaller than the last seen epoch {current}",
-                            producer.id,
+                            "Producer epoch at offset {} in {} is {}, which is smaller than the last seen epoch {current}",
                             log.end_offset(),
                             super::directory_name(&self.topic_name, self.id.partition),
                             producer.epoch,

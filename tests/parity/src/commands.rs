@@ -56,7 +56,7 @@ pub(crate) fn record(
     let differences = home.differences()?;
     let mut selected = selection.of(&all);
     selected.retain(|case| !as_ottla || differences.of(&case.name).is_some());
-    let (answers, took) = answers_of(broker, &selected)?;
+    let (mut answers, took) = answers_of(broker, &selected)?;
     let failed: Vec<_> = answers.iter().filter(|(_, transcript)| has_failed(transcript)).collect();
     for (name, transcript) in &failed {
         println!("{name}\n{transcript}");
@@ -66,7 +66,10 @@ pub(crate) fn record(
         return Ok(false);
     }
     let folder = if as_ottla { home.ottla_answers() } else { home.answers() };
+    let kafka = read(&home.answers())?;
+    answers.retain(|name, answer| !as_ottla || kafka.get(name) != Some(answer));
     let mut kept = read(&folder)?;
+    kept.retain(|name, _| !selected.iter().any(|case| case.name == *name));
     kept.retain(|name, _| {
         all.iter().any(|case| case.name == *name) && (!as_ottla || differences.of(name).is_some())
     });
@@ -95,26 +98,27 @@ pub(crate) fn check(
         let answer = &answers[&case.name];
         let kafka = kept.get(&case.name);
         let counts = table.entry(case.theme()).or_default();
-        match differences.of(&case.name) {
-            None => match kafka {
-                Some(kafka) if kafka == answer => counts.same += 1,
-                _ => {
-                    counts.differing += 1;
-                    print_difference(&case.name, kafka, answer, "");
-                }
-            },
-            Some(difference) => match kept_for_ottla.get(&case.name) {
-                Some(ottla) if ottla == answer && kafka != Some(answer) => counts.deliberate += 1,
-                ottla => {
-                    counts.differing += 1;
-                    let note = if kafka == Some(answer) {
-                        "listed as a difference, but the answer is Kafka's"
-                    } else {
-                        &difference.reason
-                    };
-                    print_difference(&case.name, ottla, answer, note);
-                }
-            },
+        // A pattern of the list may cover cases that do not differ: Ottla's answer is kept for those that do.
+        let difference = differences.of(&case.name);
+        let ottla = difference.and_then(|_| kept_for_ottla.get(&case.name));
+        match (ottla, difference) {
+            (Some(ottla), Some(_)) if ottla == answer && kafka != Some(answer) => {
+                counts.deliberate += 1;
+            }
+            (Some(ottla), Some(difference)) => {
+                counts.differing += 1;
+                let note = if kafka == Some(answer) {
+                    "kept as a difference, but the answer is Kafka's"
+                } else {
+                    &difference.reason
+                };
+                print_difference(&case.name, Some(ottla), answer, note);
+            }
+            (None, _) | (_, None) if kafka == Some(answer) => counts.same += 1,
+            (None, _) | (_, None) => {
+                counts.differing += 1;
+                print_difference(&case.name, kafka, answer, "");
+            }
         }
     }
     Ok(print_table(&table, took))
