@@ -207,6 +207,7 @@ fn configs(cases: &mut Cases) {
         ("policy-unknown", "cleanup.policy", Some("shred")),
         ("policy-upper-case", "cleanup.policy", Some("COMPACT")),
         ("compression-unknown", "compression.type", Some("brotli")),
+        ("compression-gzip", "compression.type", Some("gzip")),
         ("gzip-level-out-of-range", "compression.gzip.level", Some("10")),
         ("boolean-odd", "preallocate", Some("yes")),
         ("ratio-out-of-range", "min.cleanable.dirty.ratio", Some("1.5")),
