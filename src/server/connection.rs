@@ -87,6 +87,7 @@ enum Problem {
     Frame(FrameError),
     Idle,
     Stalled,
+    NoRoom,
 }
 
 /// Serves a connection until it ends.
@@ -131,6 +132,13 @@ pub(super) async fn serve<W, R, T>(
             tracing::warn!(%host, connection, %error, "connection closed: bad frame");
         }
         Err(Problem::Idle) => tracing::debug!(%host, connection, "connection closed: idle"),
+        Err(Problem::NoRoom) => {
+            tracing::warn!(
+                %host,
+                connection,
+                "connection closed: large requests of others left no room; see queued.max.request.bytes"
+            );
+        }
         Err(Problem::Stalled) => {
             tracing::warn!(%host, connection, "connection closed: a request stood still half-way");
         }
@@ -152,23 +160,23 @@ struct Requests<'a, W: World, R> {
 impl<W: World, R: Reader> Requests<'_, W, R> {
     /// Reads requests until the connection ends.
     async fn read(mut self, closed: &Notify) -> Result<(), Problem> {
-        let mut room = None;
+        let mut room = Room::new(&self.shared.room);
         loop {
             match self.decoder.next_frame().map_err(Problem::Frame)? {
                 Some(frame) => {
                     if !self.begin(frame).await {
                         return Ok(());
                     }
-                    room = None;
+                    room = Room::new(&self.shared.room);
                 }
                 None => {
-                    if room.is_none() {
-                        room = make_room(self.shared, self.decoder.announced_bytes()).await;
-                    }
                     let more = tokio::select! {
                         biased;
                         () = closed.notified() => false,
-                        more = self.read_more() => more?,
+                        more = async {
+                            room.make(&self.decoder, self.shared.world.clock()).await?;
+                            self.read_more().await
+                        } => more?,
                     };
                     if !more {
                         return Ok(());
@@ -218,14 +226,53 @@ impl<W: World, R: Reader> Requests<'_, W, R> {
     }
 }
 
-/// A large request waits until there is room for it, and keeps it while it arrives.
-async fn make_room<W: World>(
-    shared: &Shared<W>,
-    announced_bytes: Option<usize>,
-) -> Option<SemaphorePermit<'_>> {
-    let bytes = announced_bytes.filter(|bytes| *bytes > LARGE_BYTES)?;
-    let kibibytes = u32::try_from(bytes >> 10).unwrap_or(u32::MAX);
-    shared.room.acquire_many(kibibytes).await.ok()
+/// The room that a large request has while it arrives. It grows with what has arrived: to announce a length takes nothing
+/// from others, and who holds much has sent half of it.
+#[derive(Debug)]
+struct Room<'a> {
+    all: &'a Semaphore,
+    taken: Option<SemaphorePermit<'a>>,
+    /// How much may be buffered.
+    bytes: usize,
+}
+
+impl<'a> Room<'a> {
+    /// What every connection has.
+    const fn new(all: &'a Semaphore) -> Self {
+        Self { all, taken: None, bytes: LARGE_BYTES }
+    }
+
+    /// How much room there must be before more is read.
+    fn wanted(&self, announced: Option<usize>, buffered: usize) -> usize {
+        if buffered < self.bytes {
+            return self.bytes;
+        }
+        announced.unwrap_or_default().min(2 * buffered).max(self.bytes)
+    }
+
+    /// Waits until there is room for what comes next of a request. Not for ever: the others may wait for the same.
+    async fn make(&mut self, decoder: &FrameDecoder, clock: &impl Clock) -> Result<(), Problem> {
+        let wanted = self.wanted(decoder.announced_bytes(), decoder.buffered_bytes());
+        if wanted == self.bytes {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            () = self.grow(wanted) => Ok(()),
+            () = clock.sleep(STALL) => Err(Problem::NoRoom),
+        }
+    }
+
+    async fn grow(&mut self, wanted: usize) {
+        let kibibytes = u32::try_from((wanted - self.bytes).div_ceil(1 << 10)).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let Ok(more) = self.all.acquire_many(kibibytes).await else { return };
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            taken @ None => *taken = Some(more),
+        }
+        self.bytes = wanted;
+    }
 }
 
 async fn wait(clock: &impl Clock, patience: Option<Duration>) {

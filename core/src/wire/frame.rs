@@ -239,6 +239,11 @@ impl FrameDecoder {
         !self.buffer.is_empty()
     }
 
+    /// How much has arrived that no frame has taken.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// How long the frame is that is arriving, once its length has come.
     pub fn announced_bytes(&self) -> Option<usize> {
         self.frame_length()
