@@ -21,6 +21,9 @@ pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// How often requests are looked for that have waited too long.
 const SWEEP: core::time::Duration = core::time::Duration::from_millis(500);
 
+/// For how long an answer waits for the disk, however short the client's timeout: in Kafka that counts for replicas alone.
+const DISK_PATIENCE: core::time::Duration = core::time::Duration::from_secs(5);
+
 /// Stands for the base offset of a batch that is not answered.
 const UNANSWERED: i64 = i64::MIN;
 
@@ -84,7 +87,8 @@ impl Shard {
             self.append_unacknowledged(asked, appends, step);
             return;
         }
-        let deadline = step.now.instant + core::time::Duration::from_millis(timeout_ms);
+        let patience = core::time::Duration::from_millis(timeout_ms).max(DISK_PATIENCE);
+        let deadline = step.now.instant + patience;
         let left = places.len();
         let pending = PendingProduce { response, places, left, deadline };
         self.pending.insert(asked.id, Pending::Produce(pending));
