@@ -110,14 +110,14 @@ impl Scan {
             let index = &mut segment.offset_index;
             scan.cut_index(index, place.offset_entries, None, disk);
             let index = &mut segment.time_index;
-            scan.cut_index(index, place.time_entries, place.max_timestamp, disk);
+            scan.cut_index(index, place.time_entries, place.last_time_entry, disk);
             segment.max_timestamp = place.max_timestamp;
         }
         let step = scan.enter(log, disk);
         (scan, step)
     }
 
-    /// Leaves so many entries in an index. `last` need not be the last of them, but its key must not be smaller.
+    /// Leaves so many entries in an index, the last of which is `last` if that is known.
     fn cut_index<E: Entry>(
         &mut self,
         index: &mut Index<E>,
