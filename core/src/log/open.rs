@@ -413,6 +413,11 @@ impl Opening {
         log.recovery_point = self.known.recovery_point.unwrap_or_default().min(log.end.offset);
         log.cleaned_to = self.known.cleaned_to.unwrap_or_default().min(log.end.offset);
         log.snapshots = core::mem::take(&mut self.all_snapshots);
+        if !self.known.clean {
+            // Who made them may have been killed before it could sync them.
+            let metadata = self.file(FileName::Fixed(PARTITION_METADATA));
+            log.unsynced_names.add_all(metadata);
+        }
         log.check_thoroughly();
         OpenStep::Open(log.into(), self.report)
     }
