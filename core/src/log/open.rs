@@ -377,7 +377,8 @@ impl Opening {
             },
             |place| place.position,
         );
-        let scan = Scan::recover(&mut self.log, from, place, disk);
+        let recovery_point = self.known.recovery_point.unwrap_or_default();
+        let scan = Scan::recover(&mut self.log, from, place, recovery_point, disk);
         self.take_scan(scan);
     }
 
