@@ -1,0 +1,6 @@
+//! What the tests share.
+
+pub(crate) mod broker;
+pub(crate) mod client;
+pub(crate) mod dice;
+pub(crate) mod disk;
