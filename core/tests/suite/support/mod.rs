@@ -4,3 +4,4 @@ pub(crate) mod broker;
 pub(crate) mod client;
 pub(crate) mod dice;
 pub(crate) mod disk;
+pub(crate) mod group;
