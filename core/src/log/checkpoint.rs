@@ -40,6 +40,7 @@ impl Log {
             position,
             offset_entries: segment.offset_index.on_disk(),
             time_entries: segment.time_index.on_disk(),
+            last_time_entry: segment.time_index.last_on_disk(),
             max_timestamp: self.written_max_timestamp,
         };
         let file = FileRef {

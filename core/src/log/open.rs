@@ -203,9 +203,13 @@ impl Opening {
         OpenStep::Waiting
     }
 
-    fn take_scan(&mut self, (scan, step): (Scan, ScanStep)) {
+    fn take_scan(&mut self, (mut scan, step): (Scan, ScanStep)) {
         match step {
             ScanStep::Reading(io) => {
+                // They may end before the read does.
+                for io in scan.take_operations() {
+                    self.wait(io, Awaited::Done);
+                }
                 self.scan = Some(scan);
                 self.wait(io, Awaited::Scanned);
             }
@@ -373,7 +377,8 @@ impl Opening {
             },
             |place| place.position,
         );
-        let scan = Scan::recover(&mut self.log, from, place, disk);
+        let recovery_point = self.known.recovery_point.unwrap_or_default();
+        let scan = Scan::recover(&mut self.log, from, place, recovery_point, disk);
         self.take_scan(scan);
     }
 
@@ -409,6 +414,11 @@ impl Opening {
         log.recovery_point = self.known.recovery_point.unwrap_or_default().min(log.end.offset);
         log.cleaned_to = self.known.cleaned_to.unwrap_or_default().min(log.end.offset);
         log.snapshots = core::mem::take(&mut self.all_snapshots);
+        if !self.known.clean {
+            // Who made them may have been killed before it could sync them.
+            let metadata = self.file(FileName::Fixed(PARTITION_METADATA));
+            log.unsynced_names.add_all(metadata);
+        }
         log.check_thoroughly();
         OpenStep::Open(log.into(), self.report)
     }

@@ -28,6 +28,8 @@ pub(super) struct Scan {
     /// The next batch begins at this byte, with this offset or a later one.
     byte: u32,
     offset: Offset,
+    /// Everything below this is on disk; compaction may have left gaps there.
+    recovery_point: Offset,
     /// How many bytes are being read.
     asked: u32,
     end: ScanEnd,
@@ -82,6 +84,7 @@ impl Scan {
             file_bytes: 0,
             byte: from.byte,
             offset: from.offset,
+            recovery_point: Offset(i64::MAX),
             asked: 0,
             end: ScanEnd::default(),
         }
@@ -100,9 +103,10 @@ impl Scan {
         log: &mut Log,
         from: LogPosition,
         place: Option<Place>,
+        recovery_point: Offset,
         disk: &mut Disk<'_>,
     ) -> (Self, ScanStep) {
-        let mut scan = Self::new(Purpose::Recover, from);
+        let mut scan = Self { recovery_point, ..Self::new(Purpose::Recover, from) };
         log.epochs.truncate_from_end(from.offset.max(log.start_offset));
         if let Some(place) = place.filter(|_| from.byte > 0)
             && let Some(segment) = log.segment_mut(from.segment)
@@ -110,14 +114,14 @@ impl Scan {
             let index = &mut segment.offset_index;
             scan.cut_index(index, place.offset_entries, None, disk);
             let index = &mut segment.time_index;
-            scan.cut_index(index, place.time_entries, place.max_timestamp, disk);
+            scan.cut_index(index, place.time_entries, place.last_time_entry, disk);
             segment.max_timestamp = place.max_timestamp;
         }
         let step = scan.enter(log, disk);
         (scan, step)
     }
 
-    /// Leaves so many entries in an index. `last` need not be the last of them, but its key must not be smaller.
+    /// Leaves so many entries in an index, the last of which is `last` if that is known.
     fn cut_index<E: Entry>(
         &mut self,
         index: &mut Index<E>,
@@ -169,6 +173,11 @@ impl Scan {
         }))
     }
 
+    /// What was asked for since this was last called, beside the read, and has to end.
+    pub(super) fn take_operations(&mut self) -> Vec<IoId> {
+        core::mem::take(&mut self.end.operations)
+    }
+
     /// Goes on with what was read.
     pub(super) fn step(&mut self, log: &mut Log, bytes: &[u8], disk: &mut Disk<'_>) -> ScanStep {
         let mut taken = 0;
@@ -207,9 +216,8 @@ impl Scan {
         let config = log.config;
         let Some(segment) = log.segment_mut(self.segment) else { return Err(BatchError::Count) };
         let size_bytes = u32::try_from(header.size_bytes).map_err(|_| BatchError::TooSmall)?;
-        // Compaction may leave a gap behind the batch before; nothing goes back.
         let span = header.last_offset() - segment.base_offset;
-        if header.base_offset < self.offset || span > i64::from(i32::MAX) {
+        if !self.can_follow(header.base_offset) || span > i64::from(i32::MAX) {
             return Err(BatchError::Count);
         }
         let last_append = segment.last_append;
@@ -239,6 +247,13 @@ impl Scan {
         Ok(header.size_bytes)
     }
 
+    /// Whether a batch or a segment with this base offset may come next. Nothing goes back; and a gap above the recovery point
+    /// means that what was there is lost, and what lies behind it came later.
+    fn can_follow(&self, base_offset: Offset) -> bool {
+        base_offset == self.offset
+            || base_offset > self.offset && base_offset <= self.recovery_point
+    }
+
     fn write_indexes(&mut self, log: &mut Log, disk: &mut Disk<'_>) {
         let Some(segment) = log.segment_mut(self.segment) else { return };
         // The log is not served before these writes have ended, so their entries need not be kept.
@@ -260,7 +275,7 @@ impl Scan {
         match (self.purpose, next) {
             (Purpose::Reindex, _) => self.finish_reindexing(log),
             (Purpose::Recover, None) => self.finish(log),
-            (Purpose::Recover, Some(next)) if next < self.offset => self.cut(log, disk),
+            (Purpose::Recover, Some(next)) if !self.can_follow(next) => self.cut(log, disk),
             (Purpose::Recover, Some(next)) => {
                 self.segment = next;
                 self.offset = next;

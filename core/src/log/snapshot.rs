@@ -51,6 +51,8 @@ pub struct Place {
     pub offset_entries: u32,
     /// How many entries of the segment's time index lie below.
     pub time_entries: u32,
+    /// The last of these.
+    pub last_time_entry: Option<TimeEntry>,
     /// The greatest timestamp of the segment below.
     pub max_timestamp: Option<TimeEntry>,
 }
@@ -78,9 +80,11 @@ pub fn encode(producers: &Producers, epochs: &Epochs, place: Place) -> Bytes {
     buffer.put_u32(place.position.byte);
     buffer.put_u32(place.offset_entries);
     buffer.put_u32(place.time_entries);
-    let max = place.max_timestamp.unwrap_or(NO_TIMESTAMP);
-    buffer.put_i64(max.timestamp.0);
-    buffer.put_u32(max.offset_delta);
+    for entry in [place.last_time_entry, place.max_timestamp] {
+        let entry = entry.unwrap_or(NO_TIMESTAMP);
+        buffer.put_i64(entry.timestamp.0);
+        buffer.put_u32(entry.offset_delta);
+    }
     buffer.put_i32(count(epochs.entries().len()));
     for entry in epochs.entries() {
         buffer.put_i32(entry.epoch.0);
@@ -144,12 +148,15 @@ fn decode_place(rest: &mut &[u8]) -> Option<Place> {
     };
     let offset_entries = rest.try_get_u32().ok()?;
     let time_entries = rest.try_get_u32().ok()?;
-    let max_timestamp = TimeEntry {
-        timestamp: Timestamp(rest.try_get_i64().ok()?),
-        offset_delta: rest.try_get_u32().ok()?,
-    };
-    let max_timestamp = Some(max_timestamp).filter(|max| *max != NO_TIMESTAMP);
-    Some(Place { position, offset_entries, time_entries, max_timestamp })
+    let last_time_entry = decode_time(rest)?;
+    let max_timestamp = decode_time(rest)?;
+    Some(Place { position, offset_entries, time_entries, last_time_entry, max_timestamp })
+}
+
+fn decode_time(rest: &mut &[u8]) -> Option<Option<TimeEntry>> {
+    let timestamp = Timestamp(rest.try_get_i64().ok()?);
+    let entry = TimeEntry { timestamp, offset_delta: rest.try_get_u32().ok()? };
+    Some(Some(entry).filter(|entry| *entry != NO_TIMESTAMP))
 }
 
 fn decode_producer(rest: &mut &[u8]) -> Option<(ProducerId, Producer)> {
@@ -192,6 +199,7 @@ mod tests {
         position: LogPosition { offset: Offset(90), segment: Offset(60), byte: 4_000 },
         offset_entries: 3,
         time_entries: 2,
+        last_time_entry: Some(TimeEntry { timestamp: Timestamp(70), offset_delta: 11 }),
         max_timestamp: Some(TimeEntry { timestamp: Timestamp(77), offset_delta: 21 }),
     };
 

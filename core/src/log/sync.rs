@@ -28,6 +28,13 @@ pub(super) struct UnsyncedNames {
     pub(super) metadata: Option<FileRef>,
 }
 
+impl UnsyncedNames {
+    /// Nothing is known of any of them.
+    pub(super) const fn add_all(&mut self, metadata: FileRef) {
+        *self = Self { own: true, parent: true, metadata: Some(metadata) };
+    }
+}
+
 impl Log {
     /// Whether a sync should begin: there is something to make durable, no sync is under way, and the topic's flush settings
     /// ask for it. While files are being made it waits: a sync would not cover their names.

@@ -75,7 +75,8 @@ impl Log {
         let timestamp = match target {
             TimeTarget::AtLeast(timestamp) => timestamp,
             TimeTarget::Latest => {
-                let latest = self.segments().iter().filter_map(|segment| segment.max_timestamp);
+                let served = &self.segments()[self.first_served()..];
+                let latest = served.iter().filter_map(|segment| segment.max_timestamp);
                 match latest.map(|entry| entry.timestamp).max() {
                     Some(latest) if latest >= Timestamp(0) => latest,
                     Some(_) | None => return (None, TimeStep::Found(None)),
@@ -88,8 +89,15 @@ impl Log {
             segment: Offset::ZERO,
             stage: Stage::Scan { byte: 0 },
         };
-        let step = search.enter(self, Offset(-1), disk);
+        let first = self.segments().get(self.first_served());
+        let before = first.map_or(Offset(-1), |first| first.base_offset + -1);
+        let step = search.enter(self, before, disk);
         (Some(search), step)
+    }
+
+    /// The place of the first segment of which anything is served.
+    fn first_served(&self) -> usize {
+        self.segment_index(self.start_offset()).unwrap_or(0)
     }
 }
 

@@ -63,6 +63,7 @@ enum Awaited {
     StartOffsets,
     CleanerOffsets,
     MarkerRemoved,
+    MarkerForgotten,
 }
 
 impl Shard {
@@ -98,13 +99,18 @@ impl Shard {
             (Awaited::CleanerOffsets, DiskResult::Bytes(bytes)) => {
                 self.life.cleaner_offsets = checkpoint_file::decode(&bytes);
             }
+            (Awaited::MarkerRemoved, _) => {
+                let directories = [DirectoryId::DATA].into();
+                let io = self.disk(step).submit(DiskOp::Sync { files: Vec::new(), directories });
+                self.life.waiting.insert(io.number, Awaited::MarkerForgotten);
+            }
             // A checkpoint that is not there says nothing.
             (
                 Awaited::Listing
                 | Awaited::RecoveryPoints
                 | Awaited::StartOffsets
                 | Awaited::CleanerOffsets
-                | Awaited::MarkerRemoved,
+                | Awaited::MarkerForgotten,
                 _,
             ) => {}
         }
@@ -122,10 +128,7 @@ impl Shard {
         self.life.clean = listing.iter().any(|entry| entry.name == marker);
         if self.life.clean {
             // Gone for certain before anything is written: a crash from now on is one.
-            let mut disk = self.disk(step);
-            disk.submit(DiskOp::Remove(CLEAN_SHUTDOWN));
-            let directories = [DirectoryId::DATA].into();
-            let io = disk.submit(DiskOp::Sync { files: Vec::new(), directories });
+            let io = self.disk(step).submit(DiskOp::Remove(CLEAN_SHUTDOWN));
             self.life.waiting.insert(io.number, Awaited::MarkerRemoved);
         }
         let mut existing: BTreeSet<String> = listing

@@ -1,0 +1,270 @@
+//! A log against a list: appends, rolls, deletions and retention, with crashes at any moment.
+
+mod model;
+
+use ottla_core::disk::IoError;
+use proptest::prelude::*;
+
+use self::model::{Model, TOPIC};
+use crate::support::{broker::Broker, disk::Kind};
+
+/// What happens next.
+#[derive(Debug, Clone)]
+enum Action {
+    Produce {
+        records: usize,
+        bytes: usize,
+        age_ms: i64,
+    },
+    /// The disk and the broker go on a little.
+    Steps(usize),
+    Settle,
+    Sleep {
+        ms: u64,
+    },
+    /// The next timer fires, and what it begins is not waited for.
+    Timer,
+    Delete {
+        percent: i64,
+    },
+    Fail {
+        kind: Kind,
+        after: usize,
+        error: IoError,
+    },
+    Crash(Crash),
+    Verify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crash {
+    Kill,
+    Power,
+    Stop,
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    let error = prop_oneof![Just(IoError::Os(5)), Just(IoError::NoSpace)];
+    let kind = prop_oneof![Just(Kind::Write), Just(Kind::Sync), Just(Kind::Name), Just(Kind::Read)];
+    let crash = prop_oneof![Just(Crash::Kill), Just(Crash::Power), Just(Crash::Stop)];
+    prop_oneof![
+        12 => (1..6_usize, 1..90_usize, 0..40_000_i64)
+            .prop_map(|(records, bytes, age_ms)| Action::Produce { records, bytes, age_ms }),
+        8 => (1..12_usize).prop_map(Action::Steps),
+        3 => Just(Action::Settle),
+        3 => (1..20_000_u64).prop_map(|ms| Action::Sleep { ms }),
+        3 => Just(Action::Timer),
+        2 => (0..101_i64).prop_map(|percent| Action::Delete { percent }),
+        1 => (kind, 0..4_usize, error)
+            .prop_map(|(kind, after, error)| Action::Fail { kind, after, error }),
+        4 => crash.prop_map(Action::Crash),
+        2 => Just(Action::Verify),
+    ]
+}
+
+/// How the topic is configured.
+#[derive(Debug, Clone, Copy)]
+struct Setup {
+    segment_bytes: u32,
+    index_interval_bytes: u32,
+    retention: Retention,
+    is_durable: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Retention {
+    Forever,
+    Bytes(u64),
+    Ms(i64),
+}
+
+fn setups() -> impl Strategy<Value = Setup> {
+    let retention = prop_oneof![
+        2 => Just(Retention::Forever),
+        1 => (500..3_000_u64).prop_map(Retention::Bytes),
+        1 => (1_000..60_000_i64).prop_map(Retention::Ms),
+    ];
+    (prop_oneof![Just(600), Just(2_000), Just(1 << 20)], 0..500_u32, retention, any::<bool>())
+        .prop_map(|(segment_bytes, index_interval_bytes, retention, is_durable)| Setup {
+            segment_bytes,
+            index_interval_bytes,
+            retention,
+            is_durable,
+        })
+}
+
+fn broker(seed: u64, setup: Setup) -> Broker {
+    let (retention_bytes, retention_ms) = match setup.retention {
+        Retention::Forever => ("-1".into(), "-1".into()),
+        Retention::Bytes(bytes) => (bytes.to_string(), "-1".into()),
+        Retention::Ms(ms) => ("-1".to_string(), ms.to_string()),
+    };
+    let configuration = [
+        ("log.flush.offset.checkpoint.interval.ms", "5000"),
+        ("log.retention.check.interval.ms", "7000"),
+    ];
+    Broker::new(seed, &configuration).with_topic(
+        TOPIC,
+        1,
+        &[
+            ("internal.segment.bytes", &setup.segment_bytes.to_string()),
+            ("index.interval.bytes", &setup.index_interval_bytes.to_string()),
+            ("retention.bytes", &retention_bytes),
+            ("retention.ms", &retention_ms),
+            ("flush.messages", if setup.is_durable { "1" } else { "3" }),
+        ],
+    )
+}
+
+fn run(seed: u64, setup: Setup, actions: Vec<Action>) {
+    let mut model = Model::new(setup.is_durable, setup.retention);
+    let mut broker = broker(seed, setup);
+    broker.start();
+    model.connect(&mut broker);
+    for action in actions {
+        match action {
+            Action::Produce { records, bytes, age_ms } => {
+                model.produce(&mut broker, records, bytes, age_ms);
+            }
+            Action::Steps(count) => (0..count).for_each(|_| broker.step()),
+            Action::Settle => broker.settle(),
+            Action::Sleep { ms } => broker.sleep_ms(ms),
+            Action::Timer => broker.fire_next_timer(),
+            Action::Delete { percent } => model.delete(&mut broker, percent),
+            Action::Fail { kind, after, error } => {
+                broker.disk.fail(kind, after, error);
+                model.may_fail(kind);
+            }
+            Action::Crash(crash) => restart(&mut broker, &mut model, crash),
+            Action::Verify => {
+                broker.disk.heal();
+                broker.settle();
+                if model.has_failed(&mut broker) {
+                    // A full disk that has space again is all that is needed; any other failure lasts.
+                    model.sync_failed();
+                    broker.note_space(1 << 40);
+                    broker.settle();
+                }
+                if model.has_failed(&mut broker) {
+                    restart(&mut broker, &mut model, Crash::Kill);
+                }
+                model.verify(&mut broker);
+            }
+        }
+        model.take_answers(&mut broker);
+    }
+    // The last word: after a crash all is there, and another one changes nothing.
+    restart(&mut broker, &mut model, Crash::Power);
+    let once = model.verify(&mut broker);
+    for crash in [Crash::Power, Crash::Kill, Crash::Stop, Crash::Power] {
+        broker.notices.clear();
+        restart(&mut broker, &mut model, crash);
+        let again = model.verify(&mut broker);
+        assert_eq!(again, once, "what was recovered stays as it is after {crash:?}");
+    }
+}
+
+fn restart(broker: &mut Broker, model: &mut Model, crash: Crash) {
+    broker.disk.heal();
+    model.take_answers(broker);
+    match crash {
+        Crash::Kill => broker.kill(),
+        Crash::Power => {
+            broker.lose_power();
+            model.power_lost();
+        }
+        Crash::Stop => {
+            broker.settle();
+            model.take_answers(broker);
+            broker.stop();
+        }
+    }
+    model.sync_failed();
+    model.process_ended();
+    // The start itself may be cut short as well.
+    while broker.dice.percent(20) {
+        broker.begin_start();
+        for _ in 0..broker.dice.below(20) {
+            broker.step();
+        }
+        if broker.dice.percent(50) {
+            broker.kill();
+        } else {
+            broker.lose_power();
+            model.power_lost();
+        }
+    }
+    broker.start();
+    model.connect(broker);
+}
+
+#[test]
+fn starts_after_a_kill_however_its_operations_end() {
+    let setup = Setup {
+        segment_bytes: 1 << 20,
+        index_interval_bytes: 0,
+        retention: Retention::Forever,
+        is_durable: true,
+    };
+    for seed in 0..50 {
+        let produce = Action::Produce { records: 2, bytes: 10, age_ms: 0 };
+        run(
+            seed,
+            setup,
+            vec![produce.clone(), Action::Settle, Action::Crash(Crash::Kill), produce],
+        );
+    }
+}
+
+#[test]
+fn a_crash_after_a_clean_stop_is_a_crash() {
+    for seed in 0..50 {
+        let mut broker = Broker::new(seed, &[]);
+        broker.start();
+        broker.stop();
+        assert!(broker.disk.files_of("").contains_key(".kafka_cleanshutdown"));
+        broker.start();
+        broker.lose_power();
+        let files = broker.disk.files_of("");
+        assert!(!files.contains_key(".kafka_cleanshutdown"), "the marker is gone for good");
+    }
+}
+
+/// Whoever made the files of the log was killed before it could sync their names.
+#[test]
+fn names_of_a_dead_process_are_synced() {
+    let setup = Setup {
+        segment_bytes: 1 << 20,
+        index_interval_bytes: 0,
+        retention: Retention::Forever,
+        is_durable: true,
+    };
+    let produce = Action::Produce { records: 1, bytes: 1, age_ms: 0 };
+    for seed in 0..200 {
+        let actions = [
+            produce.clone(),
+            Action::Crash(Crash::Kill),
+            produce.clone(),
+            produce.clone(),
+            Action::Steps(20),
+        ];
+        run(seed, setup, actions.to_vec());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        max_shrink_time: 20_000,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn keeps_what_it_acknowledged(
+        seed in any::<u64>(),
+        setup in setups(),
+        actions in prop::collection::vec(actions(), 1..60),
+    ) {
+        run(seed, setup, actions);
+    }
+}
