@@ -203,9 +203,13 @@ impl Opening {
         OpenStep::Waiting
     }
 
-    fn take_scan(&mut self, (scan, step): (Scan, ScanStep)) {
+    fn take_scan(&mut self, (mut scan, step): (Scan, ScanStep)) {
         match step {
             ScanStep::Reading(io) => {
+                // They may end before the read does.
+                for io in scan.take_operations() {
+                    self.wait(io, Awaited::Done);
+                }
                 self.scan = Some(scan);
                 self.wait(io, Awaited::Scanned);
             }

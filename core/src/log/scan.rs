@@ -169,6 +169,11 @@ impl Scan {
         }))
     }
 
+    /// What was asked for since this was last called, beside the read, and has to end.
+    pub(super) fn take_operations(&mut self) -> Vec<IoId> {
+        core::mem::take(&mut self.end.operations)
+    }
+
     /// Goes on with what was read.
     pub(super) fn step(&mut self, log: &mut Log, bytes: &[u8], disk: &mut Disk<'_>) -> ScanStep {
         let mut taken = 0;
