@@ -28,13 +28,6 @@ use crate::{
     },
 };
 
-/// A Metadata that waits for its topics to be made.
-#[derive(Debug)]
-pub(crate) struct ProposedAutoCreate {
-    asked: Incoming,
-    request: MetadataRequest,
-}
-
 /// How many partitions one DescribeTopicPartitions tells of at the most: `max.request.partition.size.limit`.
 const PARTITIONS_DESCRIBED_MAX: i32 = 2_000;
 
@@ -50,12 +43,11 @@ impl Shard {
         step: &mut Step<'_>,
     ) {
         let commands = self.auto_created_topics(asked, &request);
-        if commands.is_empty() {
-            self.answer_metadata(asked, request, step);
-            return;
+        // As with Kafka, whoever asks is not kept waiting: the topics are not there, and who asks again finds them.
+        self.answer_metadata(asked, request, step);
+        if !commands.is_empty() {
+            self.propose(commands, Proposed::AutoCreate, step);
         }
-        let proposed = ProposedAutoCreate { asked: asked.clone(), request };
-        self.propose(commands, Proposed::AutoCreate(proposed), step);
     }
 
     /// The topics that are asked for, could be made, and are to be.
@@ -109,11 +101,6 @@ impl Shard {
             entry("segment.bytes", &segment_bytes),
         ]
         .into()
-    }
-
-    /// The topics have been made, or somebody else has made them, or they cannot be: the answer tells.
-    pub(crate) fn auto_created(&mut self, proposed: ProposedAutoCreate, step: &mut Step<'_>) {
-        self.answer_metadata(&proposed.asked, proposed.request, step);
     }
 
     fn answer_metadata(&mut self, asked: &Incoming, request: MetadataRequest, step: &mut Step<'_>) {

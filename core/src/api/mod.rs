@@ -51,8 +51,8 @@ pub(crate) enum Proposed {
     CreatePartitions(topics::ProposedPartitions),
     /// Answer an AlterConfigs or an IncrementalAlterConfigs.
     Configs(configs::ProposedConfigs),
-    /// Answer a Metadata whose topics are being made.
-    AutoCreate(metadata::ProposedAutoCreate),
+    /// Nothing: whoever asked for topics that were not there asks again.
+    AutoCreate,
     /// Answer those who asked for a coordinator before there was one.
     OffsetsTopic,
     /// Hand out the producer ids.
@@ -167,7 +167,7 @@ impl Shard {
                 self.partitions_created(proposed, outcomes, step);
             }
             Proposed::Configs(proposed) => self.configs_changed(proposed, outcomes, step),
-            Proposed::AutoCreate(proposed) => self.auto_created(proposed, step),
+            Proposed::AutoCreate => {}
             Proposed::OffsetsTopic => self.offsets_topic_created(step),
             Proposed::ProducerIds => {
                 self.take_producer_ids(outcomes.and_then(<[Outcome]>::first), step);

@@ -69,7 +69,8 @@ macro_rules! apis {
                 }
             }
 
-            /// Reads a request to its last byte.
+            /// Reads a request. What comes after its last field is ignored, as Kafka does: librdkafka's Metadata for all topics
+            /// has three bytes there, for it writes the null that stands for all in four bytes instead of one.
             pub fn decode(
                 key: ApiKey,
                 version: i16,
@@ -79,7 +80,6 @@ macro_rules! apis {
                 let request = match key {
                     $(ApiKey::$variant => Self::$variant(Wire::decode(&mut reader, version)?),)*
                 };
-                reader.finish()?;
                 Ok(request)
             }
 
@@ -228,5 +228,26 @@ impl ApiKey {
     pub const fn serves(self, version: i16) -> bool {
         let versions = self.versions();
         *versions.start() <= version && version <= *versions.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{ApiKey, Reader, Request};
+    use crate::wire::messages::metadata::MetadataRequest;
+
+    #[test]
+    fn librdkafka_asks_for_all_topics() {
+        // The body of a Metadata of version 13 from librdkafka 2.16.0.
+        let sent = Bytes::from_static(&[0, 0, 0, 0, 1, 0, 0]);
+        let request = Request::decode(ApiKey::Metadata, 13, Reader::new(sent));
+        let all = MetadataRequest {
+            topics: None,
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        };
+        assert_eq!(request, Ok(Request::Metadata(all)));
     }
 }
