@@ -336,3 +336,29 @@ impl<W: World, T: Writer<Handle = <W::Disk as Disk>::Handle>> Responses<W, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn room_grows_with_what_arrives() {
+        let all = Semaphore::new(10 << 10);
+        let mut room = Room::new(&all);
+        // What is announced alone takes nothing.
+        assert_eq!(room.wanted(Some(100 * MIB), 4), LARGE_BYTES);
+        assert_eq!(room.wanted(None, 0), LARGE_BYTES);
+        // What fills the room doubles it, up to what was announced.
+        assert_eq!(room.wanted(Some(100 * MIB), MIB), 2 * MIB);
+        room.grow(2 * MIB).await;
+        assert_eq!(all.available_permits(), 9 << 10);
+        assert_eq!(room.wanted(Some(100 * MIB), 2 * MIB - 1), 2 * MIB);
+        assert_eq!(room.wanted(Some(3 * MIB), 2 * MIB), 3 * MIB);
+        room.grow(3 * MIB).await;
+        assert_eq!(all.available_permits(), 8 << 10);
+        drop(room);
+        assert_eq!(all.available_permits(), 10 << 10);
+    }
+}
