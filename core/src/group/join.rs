@@ -33,12 +33,7 @@ pub struct Joining {
 
 /// A JoinGroup that is refused.
 pub fn refuse(member_id: String, error: ErrorCode) -> JoinGroupResponse {
-    JoinGroupResponse {
-        error_code: error.code(),
-        protocol_name: Some(String::new()),
-        member_id,
-        ..Default::default()
-    }
+    JoinGroupResponse { error_code: error.code(), member_id, ..Default::default() }
 }
 
 pub(super) fn after_ms(now: Now, milliseconds: i32) -> Instant {
