@@ -249,8 +249,6 @@ impl Group {
         member.id.clone_from(&member_id);
         self.pending_sync.remove(&old_id);
         let protocols = protocols(&joining);
-        let unchanged = member.protocols == protocols;
-        let before = member.clone();
         member.protocols = protocols;
         member.client_id.clone_from(&joining.client_id);
         member.client_host.clone_from(&joining.client_host);
@@ -262,9 +260,10 @@ impl Group {
         let version = joining.version;
         self.members.insert(member_id.clone(), member);
         match self.state {
-            GroupState::Stable if unchanged && self.select_protocol() == self.protocol => {
-                // The assignment stands: the new process goes on where the old one was.
-                let response = self.static_again(&member_id, &before.id, was_leader, version);
+            // The assignment stands: the new process goes on where the old one was, also with another subscription. Even if it
+            // wants the same, the bytes differ, for they tell what it owned.
+            GroupState::Stable if self.select_protocol() == self.protocol => {
+                let response = self.static_again(&member_id, &old_id, was_leader, version);
                 let records = [self.record()].into();
                 let then = Then::ReplaceStatic { request, response };
                 context.out.writes.push(Write { group: self.id.clone(), records, then });
