@@ -27,8 +27,10 @@ impl Shard {
     ) {
         let with_operations = request.include_authorized_operations;
         let groups = request.groups.into_iter().map(|group_id| {
-            let authorized_operations = all_operations(with_operations, GROUP_OPERATIONS);
-            DescribedGroup { authorized_operations, ..self.describe_group(group_id, asked.version) }
+            let described = self.describe_group(group_id, asked.version);
+            let told = with_operations && described.error_code == ErrorCode::None.code();
+            let authorized_operations = all_operations(told, GROUP_OPERATIONS);
+            DescribedGroup { authorized_operations, ..described }
         });
         let groups = groups.collect();
         self.answer(asked.id, DescribeGroupsResponse { groups, ..Default::default() }, step);
@@ -124,9 +126,7 @@ impl Shard {
     }
 
     fn deletable(&self, group_id: &str) -> Result<u32, ErrorCode> {
-        if group_id.is_empty() {
-            return Err(ErrorCode::InvalidGroupId);
-        }
+        // Also the group without a name: it has no members, but there may be offsets that were committed in it.
         let index = self.coordinator_of(group_id)?;
         let group = self.coordinators.by_partition[&index].group(group_id);
         match group.map(crate::group::Group::state) {

@@ -72,11 +72,11 @@ impl Shard {
         let kind = request.key_type;
         let response = if version >= 4 {
             let keys = request.coordinator_keys.into_iter();
-            let coordinators = keys.map(|key| self.find_one(kind, key)).collect();
+            let coordinators = keys.map(|key| self.find_one(version, kind, key)).collect();
             FindCoordinatorResponse { coordinators, ..Default::default() }
         } else {
             let Found { node_id, host, port, error_code, error_message, .. } =
-                self.find_one(kind, request.key);
+                self.find_one(version, kind, request.key);
             let error_message = if error_code == 0 { Some("NONE".into()) } else { error_message };
             FindCoordinatorResponse {
                 error_code,
@@ -90,7 +90,7 @@ impl Shard {
         self.answer(id, response, step);
     }
 
-    fn find_one(&self, kind: i8, key: String) -> Found {
+    fn find_one(&self, version: i16, kind: i8, key: String) -> Found {
         let refused = |key, error: ErrorCode, message: &str| Found {
             key,
             node_id: -1,
@@ -123,7 +123,8 @@ impl Shard {
                 ErrorCode::InvalidRequest,
                 "Transactions are not supported yet: leave transactional.id unset.",
             ),
-            SHARE => refused(key, ErrorCode::InvalidRequest, "Share groups are not supported yet."),
+            // There are no share groups yet, so that no key of theirs is right; since version 4 Kafka has no words for that.
+            SHARE if version >= 4 => refused(key, ErrorCode::InvalidRequest, ""),
             _ => refused(key, ErrorCode::InvalidRequest, ErrorCode::InvalidRequest.message()),
         }
     }
@@ -407,7 +408,14 @@ impl Shard {
         step: &mut Step<'_>,
     ) {
         let id = asked.id;
-        let index = match self.coordinator_for(&request.group_id) {
+        // Since version 5 a member must say which protocol it means (KIP-559).
+        let is_named = request.protocol_type.is_some() && request.protocol_name.is_some();
+        let found = if asked.version >= 5 && !is_named {
+            Err(ErrorCode::InconsistentGroupProtocol)
+        } else {
+            self.coordinator_for(&request.group_id)
+        };
+        let index = match found {
             Ok(index) => index,
             Err(error) => {
                 // A coordinator that is loading has forgotten the rebalance: the member is to join again.

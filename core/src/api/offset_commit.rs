@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::{
     group::{CommittedOffset, OffsetKey, offsets::Committer},
     shard::{Incoming, Shard, Step},
-    types::{ErrorCode, LeaderEpoch, Offset, Timestamp, TopicId},
+    types::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId},
     wire::messages::{
         offset_commit::{
             OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -39,11 +39,12 @@ impl Shard {
         let mut response = OffsetCommitResponse::default();
         let mut offsets = Vec::new();
         for topic in topics {
-            let (responses, accepted) = self.judge_commit(asked.version, topic, now, expire);
+            let judged = self.judge_commit(asked.version, topic, now, expire);
+            let Some((responses, accepted)) = judged else { continue };
             response.topics.push(responses);
             offsets.extend(accepted);
         }
-        let id = asked.id;
+        let (id, version) = (asked.id, asked.version);
         let index = match self.coordinator_of(&group_id) {
             Ok(index) => index,
             Err(error) => {
@@ -55,7 +56,11 @@ impl Shard {
         self.with_coordinator(index, step, |coordinator, context| {
             let known = coordinator.group(&group_id).is_some();
             let checked = if !known && generation >= 0 {
-                Err(ErrorCode::IllegalGeneration)
+                Err(if version >= 9 {
+                    ErrorCode::GroupIdNotFound
+                } else {
+                    ErrorCode::IllegalGeneration
+                })
             } else {
                 let group = coordinator.group_or_new(&group_id, now);
                 let instance_id = group_instance_id.as_deref();
@@ -74,14 +79,15 @@ impl Shard {
         });
     }
 
-    /// Which offsets of a topic can be committed, and the answer for each.
+    /// Which offsets of a topic can be committed, and the answer for each. As in Kafka, there is no answer for a topic for which
+    /// there is nothing to commit.
     fn judge_commit(
         &self,
         version: i16,
         topic: OffsetCommitRequestTopic,
         now: Timestamp,
         expire: Option<Timestamp>,
-    ) -> (OffsetCommitResponseTopic, Vec<(OffsetKey, CommittedOffset)>) {
+    ) -> Option<(OffsetCommitResponseTopic, Vec<(OffsetKey, CommittedOffset)>)> {
         let by_id = version >= 10;
         let known = if by_id {
             let id = TopicId(topic.topic_id);
@@ -89,6 +95,9 @@ impl Shard {
         } else {
             self.image.topic_id(&topic.name).map(|id| (id, topic.name.clone()))
         };
+        if known.is_some() && topic.partitions.is_empty() {
+            return None;
+        }
         let unknown =
             if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
         let mut accepted = Vec::new();
@@ -111,7 +120,7 @@ impl Shard {
             partitions.push(OffsetCommitResponsePartition { partition_index, error_code });
         }
         let OffsetCommitRequestTopic { name, topic_id, .. } = topic;
-        (OffsetCommitResponseTopic { name, topic_id, partitions }, accepted)
+        Some((OffsetCommitResponseTopic { name, topic_id, partitions }, accepted))
     }
 
     fn committable(
@@ -121,6 +130,9 @@ impl Shard {
         now: Timestamp,
         expire: Option<Timestamp>,
     ) -> Result<CommittedOffset, ErrorCode> {
+        if self.image.partition(topic, PartitionIndex(partition.partition_index)).is_none() {
+            return Err(ErrorCode::UnknownTopicOrPartition);
+        }
         let metadata = partition.committed_metadata.unwrap_or_default();
         if metadata.len() > self.settings.offset_metadata_max_bytes {
             return Err(ErrorCode::OffsetMetadataTooLarge);
@@ -128,7 +140,7 @@ impl Shard {
         let epoch = partition.committed_leader_epoch;
         Ok(CommittedOffset {
             offset: Offset(partition.committed_offset),
-            leader_epoch: (epoch >= 0).then_some(LeaderEpoch(epoch)),
+            leader_epoch: (epoch != -1).then_some(LeaderEpoch(epoch)),
             metadata,
             commit_timestamp: now,
             expire_timestamp: expire,
@@ -166,11 +178,13 @@ impl Shard {
         let mut keys = Vec::new();
         let mut response = OffsetDeleteResponse::default();
         for topic in request.topics {
-            let is_known = self.image.topic_id(&topic.name).is_some();
+            let known = self.image.topic_id(&topic.name);
             let checked = group.check_offset_deletion(&topic.name);
             let partitions = topic.partitions.iter().map(|partition| {
-                let key =
-                    OffsetKey { topic: topic.name.clone(), partition: partition.partition_index };
+                let index = partition.partition_index;
+                let is_known = known
+                    .is_some_and(|id| self.image.partition(id, PartitionIndex(index)).is_some());
+                let key = OffsetKey { topic: topic.name.clone(), partition: index };
                 let error = match checked {
                     _ if !is_known => ErrorCode::UnknownTopicOrPartition,
                     Err(error) => error,
@@ -181,10 +195,7 @@ impl Shard {
                         ErrorCode::None
                     }
                 };
-                OffsetDeleteResponsePartition {
-                    partition_index: partition.partition_index,
-                    error_code: error.code(),
-                }
+                OffsetDeleteResponsePartition { partition_index: index, error_code: error.code() }
             });
             let partitions = partitions.collect();
             response.topics.push(OffsetDeleteResponseTopic { name: topic.name, partitions });

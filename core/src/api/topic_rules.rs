@@ -196,5 +196,5 @@ pub(crate) fn all_operations(requested: bool, operations: &[u8]) -> i32 {
 pub(crate) const TOPIC_OPERATIONS: &[u8] = &[3, 4, 5, 6, 7, 8, 10, 11];
 /// What can be done with the cluster.
 pub(crate) const CLUSTER_OPERATIONS: &[u8] = &[5, 7, 8, 9, 10, 11, 12];
-/// What can be done with a group.
-pub(crate) const GROUP_OPERATIONS: &[u8] = &[3, 6, 8];
+/// What can be done with a group: read, delete, describe, describe and alter its settings.
+pub(crate) const GROUP_OPERATIONS: &[u8] = &[3, 6, 8, 10, 11];

@@ -24,11 +24,7 @@ impl Group {
                 client_id: member.client_id.clone(),
                 client_host: member.client_host.clone(),
                 member_metadata: metadata.cloned().unwrap_or_default(),
-                member_assignment: if is_stable {
-                    member.assignment.clone()
-                } else {
-                    bytes::Bytes::new()
-                },
+                member_assignment: member.assignment.clone(),
             }
         });
         DescribedGroup {
@@ -67,4 +63,4 @@ impl Group {
 }
 
 /// The protocol that a group's members speak.
-pub const CLASSIC: &str = "Classic";
+pub const CLASSIC: &str = "classic";

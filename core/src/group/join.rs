@@ -33,12 +33,7 @@ pub struct Joining {
 
 /// A JoinGroup that is refused.
 pub fn refuse(member_id: String, error: ErrorCode) -> JoinGroupResponse {
-    JoinGroupResponse {
-        error_code: error.code(),
-        protocol_name: Some(String::new()),
-        member_id,
-        ..Default::default()
-    }
+    JoinGroupResponse { error_code: error.code(), member_id, ..Default::default() }
 }
 
 pub(super) fn after_ms(now: Now, milliseconds: i32) -> Instant {
@@ -254,8 +249,6 @@ impl Group {
         member.id.clone_from(&member_id);
         self.pending_sync.remove(&old_id);
         let protocols = protocols(&joining);
-        let unchanged = member.protocols == protocols;
-        let before = member.clone();
         member.protocols = protocols;
         member.client_id.clone_from(&joining.client_id);
         member.client_host.clone_from(&joining.client_host);
@@ -267,9 +260,10 @@ impl Group {
         let version = joining.version;
         self.members.insert(member_id.clone(), member);
         match self.state {
-            GroupState::Stable if unchanged && self.select_protocol() == self.protocol => {
-                // The assignment stands: the new process goes on where the old one was.
-                let response = self.static_again(&member_id, &before.id, was_leader, version);
+            // The assignment stands: the new process goes on where the old one was, also with another subscription. Even if it
+            // wants the same, the bytes differ, for they tell what it owned.
+            GroupState::Stable if self.select_protocol() == self.protocol => {
+                let response = self.static_again(&member_id, &old_id, was_leader, version);
                 let records = [self.record()].into();
                 let then = Then::ReplaceStatic { request, response };
                 context.out.writes.push(Write { group: self.id.clone(), records, then });
@@ -382,4 +376,123 @@ fn new_member_id(prefix: &str, context: &mut GroupContext<'_>) -> String {
         id.push_str(&format!("{byte:02x}"));
     }
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        group::{GroupSettings, Outbox},
+        machine::{ConnectionId, Random},
+        types::Timestamp,
+        wire::{
+            Response,
+            messages::{join_group::JoinGroupRequestProtocol, sync_group::SyncGroupRequest},
+        },
+    };
+
+    const GENERATION: i32 = 1;
+
+    fn ask(group: &mut Group, act: impl FnOnce(&mut Group, &mut GroupContext<'_>)) -> Outbox {
+        let mut out = Outbox::default();
+        let settings = GroupSettings {
+            min_session_timeout_ms: 0,
+            max_session_timeout_ms: i32::MAX,
+            initial_rebalance_delay_ms: 0,
+            max_size: usize::MAX,
+            offset_metadata_max_bytes: 0,
+            offsets_retention_ms: 0,
+        };
+        let now = Now { instant: Instant(0), timestamp: Timestamp(0) };
+        // Another stream each time, so that no member gets the id of another.
+        let mut random = Random::new(u64::try_from(group.generation).expect("it counts up"));
+        act(group, &mut GroupContext { now, settings, random: &mut random, out: &mut out });
+        group.check();
+        out
+    }
+
+    fn joining(version: i16, assignor: &str, subscription: &'static str) -> Joining {
+        let protocol = JoinGroupRequestProtocol {
+            name: assignor.into(),
+            metadata: Bytes::from_static(subscription.as_bytes()),
+        };
+        Joining {
+            request: RequestId { connection: ConnectionId(1), number: 1 },
+            version,
+            client_id: "client".into(),
+            client_host: "/127.0.0.1".into(),
+            body: JoinGroupRequest {
+                session_timeout_ms: 30_000,
+                rebalance_timeout_ms: 30_000,
+                group_instance_id: Some("place".into()),
+                protocol_type: "consumer".into(),
+                protocols: [protocol].into(),
+                ..Default::default()
+            },
+        }
+    }
+
+    /// A stable group of one static member, and the member's id.
+    fn stable() -> (Group, String) {
+        let mut group = Group::new("group".into(), Timestamp(0));
+        ask(&mut group, |group, context| group.join(joining(9, "range", "first"), context));
+        let member_id = group.leader.clone().expect("the only member leads");
+        let request = RequestId { connection: ConnectionId(1), number: 2 };
+        let body = SyncGroupRequest {
+            generation_id: GENERATION,
+            member_id: member_id.clone(),
+            ..Default::default()
+        };
+        let mut out =
+            ask(&mut group, |group, context| group.sync(request, body, context)).writes.into_iter();
+        let Some(Write { then: Then::Assign { generation, assignments }, .. }) = out.next() else {
+            panic!("the leader's assignment is written down");
+        };
+        ask(&mut group, |group, context| group.assigned(generation, assignments, Ok(()), context));
+        assert_eq!(group.state(), GroupState::Stable);
+        (group, member_id)
+    }
+
+    /// What the new process of the static member is told once it is written down.
+    fn come_back(group: &mut Group, joining: Joining) -> JoinGroupResponse {
+        let out = ask(group, |group, context| group.join(joining, context));
+        match out.writes.into_iter().next().map(|write| write.then) {
+            Some(Then::ReplaceStatic { response, .. }) => response,
+            other => panic!("the static member is replaced, not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_static_leader_comes_back_to_its_assignment_with_another_subscription() {
+        let (mut group, old_id) = stable();
+        let told = come_back(&mut group, joining(9, "range", "second"));
+        assert_eq!((group.state(), told.generation_id), (GroupState::Stable, GENERATION));
+        assert!(told.skip_assignment, "or it would assign anew");
+        assert_ne!(told.member_id, old_id);
+        assert_eq!(told.leader, told.member_id);
+    }
+
+    #[test]
+    fn a_static_leader_too_old_to_skip_the_assignment_is_told_that_its_old_id_leads() {
+        let (mut group, old_id) = stable();
+        let told = come_back(&mut group, joining(8, "range", "first"));
+        assert_eq!(told.leader, old_id);
+        assert_ne!(told.member_id, old_id);
+        assert!(!told.skip_assignment && told.members.is_empty());
+    }
+
+    #[test]
+    fn another_assignor_of_a_static_member_that_comes_back_is_a_reason_to_rebalance() {
+        let (mut group, _) = stable();
+        let mut other = joining(9, "range", "first");
+        let preferred = JoinGroupRequestProtocol { name: "sticky".into(), metadata: Bytes::new() };
+        other.body.protocols.insert(0, preferred);
+        let out = ask(&mut group, |group, context| group.join(other, context));
+        assert!(out.writes.is_empty(), "nothing stands");
+        let Some((_, Response::JoinGroup(told))) = out.answers.into_iter().next() else {
+            panic!("it is the only member: the next generation begins at once");
+        };
+        assert_eq!((told.error_code, told.generation_id), (0, GENERATION + 1));
+        assert_eq!(told.protocol_name.as_deref(), Some("sticky"));
+    }
 }

@@ -75,7 +75,7 @@ pub fn read(key: Bytes, value: Option<Bytes>) -> Result<Read, DecodeError> {
             let value = OffsetCommitValue::decode(&mut value, version)?;
             let committed = CommittedOffset {
                 offset: Offset(value.offset),
-                leader_epoch: (value.leader_epoch >= 0).then_some(LeaderEpoch(value.leader_epoch)),
+                leader_epoch: (value.leader_epoch != -1).then_some(LeaderEpoch(value.leader_epoch)),
                 metadata: value.metadata,
                 commit_timestamp: Timestamp(value.commit_timestamp),
                 expire_timestamp: (value.expire_timestamp >= 0)

@@ -120,7 +120,11 @@ impl Shard {
     ) {
         let Some(session) = self.sessions.get_mut(&id.connection) else { return };
         let Some(asked) = session.asked(id.number) else { return };
-        let frame = encode(&mut self.buffer, asked, &response.into());
+        let mut response = response.into();
+        if let Response::JoinGroup(joined) = &mut response {
+            joined.fit(asked.version);
+        }
+        let frame = encode(&mut self.buffer, asked, &response);
         session.answer(id, Some(frame), step.effects);
         self.unblocked.push(id.connection);
     }

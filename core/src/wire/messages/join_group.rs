@@ -70,3 +70,12 @@ message! {
         [0..] metadata: Bytes,
     }
 }
+
+impl JoinGroupResponse {
+    /// Puts an empty name in the place of none: before version 7 (KIP-559) there is no null for it.
+    pub fn fit(&mut self, version: i16) {
+        if version < 7 {
+            self.protocol_name.get_or_insert_default();
+        }
+    }
+}
