@@ -520,7 +520,8 @@ fn session_request(request: FetchRequest, version: i16) -> SessionRequest {
             let terms = FetchTerms {
                 fetch_offset: partition.fetch_offset,
                 bytes_max: partition.partition_max_bytes,
-                current_leader_epoch: partition.current_leader_epoch,
+                // Here, other than in ListOffsets, any negative epoch is none.
+                current_leader_epoch: partition.current_leader_epoch.max(-1),
                 last_fetched_epoch: partition.last_fetched_epoch,
             };
             wanted.push((FetchKey { topic: name.clone(), partition: partition.partition }, terms));

@@ -226,7 +226,7 @@ fn end_of_epoch(
     let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let log = partition.log().ok_or(ErrorCode::KafkaStorageError)?;
     check_epoch(known, partition.leader_epoch())?;
-    if epoch.0 < 0 {
+    if epoch.0 == -1 {
         return Ok(None);
     }
     Ok(log.epochs().end_offset_for(epoch, log.end_offset()))

@@ -10,6 +10,7 @@ use crate::{
             CLUSTER_OPERATIONS, TOPIC_OPERATIONS, all_operations, check_topic_name, is_internal,
         },
     },
+    machine::CloseReason,
     metadata::{
         Command, PartitionState, Topic,
         command::{ConfigEntry, CreateTopic},
@@ -26,6 +27,7 @@ use crate::{
             MetadataResponsePartition, MetadataResponseTopic,
         },
     },
+    wire::{ApiKey, DecodeError},
 };
 
 /// How many partitions one DescribeTopicPartitions tells of at the most: `max.request.partition.size.limit`.
@@ -42,6 +44,13 @@ impl Shard {
         request: MetadataRequest,
         step: &mut Step<'_>,
     ) {
+        if asked.version < 10 && has_nameless(&request) {
+            let (key, version) = (ApiKey::Metadata, asked.version);
+            let error = DecodeError::NullNotAllowed;
+            let reason = CloseReason::Malformed { key, version, error };
+            self.close(asked.id.connection, reason, step);
+            return;
+        }
         if let Err(error) = check_metadata(&request, asked.version) {
             self.answer(asked.id, refuse_metadata(request, error), step);
             return;
@@ -246,10 +255,14 @@ fn names_ids(request: &MetadataRequest) -> bool {
     request.topics.iter().flatten().any(|topic| topic.topic_id != Uuid::ZERO)
 }
 
+fn has_nameless(request: &MetadataRequest) -> bool {
+    request.topics.iter().flatten().any(|topic| topic.name.is_none())
+}
+
 /// Before version 12 topics have names, ids or not; from then on one of the two.
 fn check_metadata(request: &MetadataRequest, version: i16) -> Result<(), ErrorCode> {
     let by_id = names_ids(request);
-    let nameless = request.topics.iter().flatten().any(|topic| topic.name.is_none());
+    let nameless = has_nameless(request);
     match version {
         ..12 if by_id || nameless => Err(ErrorCode::InvalidRequest),
         12.. if nameless && !by_id => Err(ErrorCode::UnknownServerError),

@@ -69,6 +69,7 @@ impl Shard {
         step: &mut Step<'_>,
     ) {
         let topics = request.topics.into_iter().map(|topic| {
+            let is_topic = self.image.topic_id(&topic.name).is_some();
             let partitions = topic.partition_indexes.iter().map(|&partition_index| {
                 if let Err(message) = check_topic_name(&topic.name) {
                     return refused(partition_index, ErrorCode::InvalidTopic, Some(message));
@@ -76,6 +77,11 @@ impl Shard {
                 let slot = self.slot_by_name(&topic.name, partition_index);
                 let log = slot.and_then(|slot| self.partition(slot)).map(|found| found.log());
                 match log {
+                    None if !is_topic => refused(
+                        partition_index,
+                        ErrorCode::UnknownTopicOrPartition,
+                        Some(ErrorCode::UnknownTopicOrPartition.message().into()),
+                    ),
                     None => refused(partition_index, ErrorCode::UnknownTopicOrPartition, None),
                     Some(None) => refused(partition_index, ErrorCode::KafkaStorageError, None),
                     Some(Some(log)) => PartitionResponse {
