@@ -1,5 +1,7 @@
 //! DescribeCluster.
 
+use alloc::format;
+
 use crate::{
     api::topic_rules::{CLUSTER_OPERATIONS, all_operations},
     shard::{Incoming, Shard, Step},
@@ -23,15 +25,18 @@ impl Shard {
             BROKERS => None,
             CONTROLLERS => Some((
                 ErrorCode::MismatchedEndpointType,
-                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
+                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                    .into(),
             )),
-            _ => Some((ErrorCode::UnsupportedEndpointType, "Unsupported endpoint type")),
+            other => Some((
+                ErrorCode::UnsupportedEndpointType,
+                format!("Unsupported endpoint type {other}"),
+            )),
         };
         if let Some((error, message)) = problem {
             let response = DescribeClusterResponse {
                 error_code: error.code(),
-                error_message: Some(message.into()),
-                endpoint_type: request.endpoint_type,
+                error_message: Some(message),
                 ..Default::default()
             };
             self.answer(asked.id, response, step);

@@ -18,7 +18,8 @@ use crate::{
     wire::{
         RecordData,
         messages::fetch::{
-            EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+            EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
+            PartitionData,
         },
     },
 };
@@ -32,6 +33,8 @@ pub(crate) struct PendingFetch {
     /// One of the parts has records already.
     has_records: bool,
     read_committed: bool,
+    /// Whether an answer can say who leads a partition (KIP-951).
+    names_leader: bool,
     parts: Vec<Part>,
     /// How many of the parts are being located.
     locating: usize,
@@ -70,6 +73,33 @@ enum Outcome {
     Failed(ErrorCode),
 }
 
+impl Part {
+    /// The broker has no such partition.
+    const fn is_unknown(&self) -> bool {
+        match self.outcome {
+            Outcome::Failed(error) => names_nothing(error),
+            Outcome::Nothing | Outcome::Records(_) | Outcome::Diverging { .. } => false,
+        }
+    }
+
+    /// There are records to be read, and nothing speaks against it.
+    fn has_records(&self) -> bool {
+        matches!(self.outcome, Outcome::Nothing)
+            && Offset(self.terms.fetch_offset) < self.seen.high_watermark
+    }
+}
+
+impl Outcome {
+    const fn is_due_to_leader(self) -> bool {
+        matches!(self, Self::Failed(ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch))
+    }
+}
+
+/// Whether the error says that there is no such topic or partition.
+const fn names_nothing(error: ErrorCode) -> bool {
+    matches!(error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     high_watermark: Offset,
@@ -79,9 +109,15 @@ struct Seen {
 impl Shard {
     pub(super) fn fetch(&mut self, asked: &Incoming, request: FetchRequest, step: &mut Step<'_>) {
         let (min_bytes, max_wait_ms) = (request.min_bytes, request.max_wait_ms);
-        let max_bytes = u32::try_from(request.max_bytes).unwrap_or_default();
+        let max_bytes = request.max_bytes;
         let read_committed = request.isolation_level == 1;
         let is_follower = request.replica_id >= 0 || request.replica_state.replica_id >= 0;
+        if !matches!(request.isolation_level, 0 | 1) {
+            let response = refuse(request, asked.version, ErrorCode::UnknownServerError);
+            self.answer(asked.id, response, step);
+            return;
+        }
+        let names_leader = asked.version >= 16;
         let session = session_request(request, asked.version);
         let (kind, list) = match self.fetch_sessions.begin(session, step.now.instant) {
             Ok(begun) => begun,
@@ -94,9 +130,12 @@ impl Shard {
         let mut fetch = PendingFetch {
             kind,
             min_bytes: u32::try_from(min_bytes).unwrap_or_default(),
-            bytes_left: max_bytes.min(self.settings.fetch_max_bytes),
+            bytes_left: u32::try_from(max_bytes)
+                .unwrap_or_default()
+                .min(self.settings.fetch_max_bytes),
             has_records: false,
             read_committed,
+            names_leader,
             parts: Vec::with_capacity(list.len()),
             locating: 0,
             stage: Stage::Gathering,
@@ -104,7 +143,10 @@ impl Shard {
         };
         for (key, terms, told) in list {
             let mut part = self.begin_part(key, terms, told);
-            if is_follower {
+            if part.has_records() && part.terms.bytes_max.min(max_bytes) < 0 {
+                part.outcome = Outcome::Failed(ErrorCode::UnknownServerError);
+            }
+            if is_follower && !part.is_unknown() {
                 part.outcome = Outcome::Failed(ErrorCode::NotLeaderOrFollower);
             }
             fetch.parts.push(part);
@@ -221,11 +263,16 @@ impl Shard {
     }
 
     fn has_enough(&self, fetch: &PendingFetch) -> bool {
-        if fetch.is_due || fetch.parts.is_empty() {
+        if fetch.is_due {
             return true;
         }
+        let mut known = fetch.parts.iter().filter(|part| !part.is_unknown()).peekable();
+        if known.peek().is_none() {
+            return true;
+        }
+        // Partitions that are not known do not end the wait, or clients that hope for them would ask without pause.
         let mut bytes = 0_u64;
-        for part in &fetch.parts {
+        for part in known {
             match part.outcome {
                 Outcome::Failed(_) | Outcome::Diverging { .. } => return true,
                 Outcome::Nothing | Outcome::Records(_) => {
@@ -420,7 +467,10 @@ impl Shard {
                 let told = if failed { LastTold::default() } else { told };
                 self.fetch_sessions.note(session_id, &part.key, told, brought_records);
             }
-            let data = partition_data(&part, fetch.read_committed);
+            let mut data = partition_data(&part, fetch.read_committed);
+            if fetch.names_leader && part.outcome.is_due_to_leader() {
+                data.current_leader = self.current_leader(&part);
+            }
             let topic = match part.key.topic {
                 FetchTopic::Name(topic) => FetchableTopicResponse { topic, ..Default::default() },
                 FetchTopic::Id(TopicId(topic_id)) => {
@@ -437,6 +487,14 @@ impl Shard {
             }
         }
         self.answer(id, FetchResponse { session_id, responses, ..Default::default() }, step);
+    }
+
+    fn current_leader(&self, part: &Part) -> LeaderIdAndEpoch {
+        let partition = part.slot.and_then(|slot| self.partition(slot));
+        partition.map_or_else(LeaderIdAndEpoch::default, |partition| LeaderIdAndEpoch {
+            leader_id: self.broker_id.0,
+            leader_epoch: partition.leader_epoch().0,
+        })
     }
 
     /// The client has gone.
@@ -462,7 +520,8 @@ fn session_request(request: FetchRequest, version: i16) -> SessionRequest {
             let terms = FetchTerms {
                 fetch_offset: partition.fetch_offset,
                 bytes_max: partition.partition_max_bytes,
-                current_leader_epoch: partition.current_leader_epoch,
+                // Here, other than in ListOffsets, any negative epoch is none.
+                current_leader_epoch: partition.current_leader_epoch.max(-1),
                 last_fetched_epoch: partition.last_fetched_epoch,
             };
             wanted.push((FetchKey { topic: name.clone(), partition: partition.partition }, terms));
@@ -510,7 +569,7 @@ fn judge(partition: &Partition, terms: &FetchTerms) -> Outcome {
 
 /// Compares the leader epoch that a client knows, if it knows one, with the current one (KIP-320).
 pub(crate) fn check_epoch(known: i32, current: LeaderEpoch) -> Result<(), ErrorCode> {
-    if known < 0 || known == current.0 {
+    if known == -1 || known == current.0 {
         Ok(())
     } else if known < current.0 {
         Err(ErrorCode::FencedLeaderEpoch)
@@ -547,12 +606,36 @@ fn partition_data(part: &Part, read_committed: bool) -> PartitionData {
             ..data
         },
         Outcome::Failed(error) => PartitionData {
-            error_code: error.code(),
-            high_watermark: -1,
-            last_stable_offset: -1,
-            log_start_offset: -1,
-            aborted_transactions: None,
-            ..data
+            aborted_transactions: names_nothing(error).then(Vec::new),
+            ..failed(part.key.partition, error)
         },
     }
+}
+
+fn failed(partition_index: i32, error: ErrorCode) -> PartitionData {
+    PartitionData {
+        partition_index,
+        error_code: error.code(),
+        high_watermark: -1,
+        records: Some(RecordData::default()),
+        ..Default::default()
+    }
+}
+
+/// An error for all that is asked for; where topics have no names, it stands alone.
+fn refuse(request: FetchRequest, version: i16, error: ErrorCode) -> FetchResponse {
+    let topics = request.topics.into_iter().filter(|_| version < 13);
+    let responses = topics.map(|topic| FetchableTopicResponse {
+        topic: topic.topic,
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|partition| PartitionData {
+                aborted_transactions: Some(Vec::new()),
+                ..failed(partition.partition, error)
+            })
+            .collect(),
+        ..Default::default()
+    });
+    FetchResponse { error_code: error.code(), responses: responses.collect(), ..Default::default() }
 }

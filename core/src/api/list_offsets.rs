@@ -61,6 +61,7 @@ impl Shard {
         request: ListOffsetsRequest,
         step: &mut Step<'_>,
     ) {
+        let is_known_level = matches!(request.isolation_level, 0 | 1);
         let mut seen: BTreeSet<(String, i32)> = BTreeSet::new();
         let mut twice = BTreeSet::new();
         for topic in &request.topics {
@@ -78,7 +79,14 @@ impl Shard {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for partition in topic.partitions {
                 let index = partition.partition_index;
-                let wanted = if twice.contains(&(topic.name.clone(), index)) {
+                let key = (topic.name.clone(), index);
+                let wanted = if !is_known_level {
+                    Wanted::Known(Err(ErrorCode::UnknownServerError))
+                } else if twice.contains(&key) {
+                    // It is answered once.
+                    if !seen.remove(&key) {
+                        continue;
+                    }
                     Wanted::Known(Err(ErrorCode::InvalidRequest))
                 } else {
                     self.what_offset(&topic.name, &partition, asked.version)
@@ -218,6 +226,9 @@ fn end_of_epoch(
     let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let log = partition.log().ok_or(ErrorCode::KafkaStorageError)?;
     check_epoch(known, partition.leader_epoch())?;
+    if epoch.0 == -1 {
+        return Ok(None);
+    }
     Ok(log.epochs().end_offset_for(epoch, log.end_offset()))
 }
 

@@ -10,6 +10,7 @@ use crate::{
             CLUSTER_OPERATIONS, TOPIC_OPERATIONS, all_operations, check_topic_name, is_internal,
         },
     },
+    machine::CloseReason,
     metadata::{
         Command, PartitionState, Topic,
         command::{ConfigEntry, CreateTopic},
@@ -26,6 +27,7 @@ use crate::{
             MetadataResponsePartition, MetadataResponseTopic,
         },
     },
+    wire::{ApiKey, DecodeError},
 };
 
 /// How many partitions one DescribeTopicPartitions tells of at the most: `max.request.partition.size.limit`.
@@ -42,6 +44,17 @@ impl Shard {
         request: MetadataRequest,
         step: &mut Step<'_>,
     ) {
+        if asked.version < 10 && has_nameless(&request) {
+            let (key, version) = (ApiKey::Metadata, asked.version);
+            let error = DecodeError::NullNotAllowed;
+            let reason = CloseReason::Malformed { key, version, error };
+            self.close(asked.id.connection, reason, step);
+            return;
+        }
+        if let Err(error) = check_metadata(&request, asked.version) {
+            self.answer(asked.id, refuse_metadata(request, error), step);
+            return;
+        }
         let commands = self.auto_created_topics(asked, &request);
         // As with Kafka, whoever asks is not kept waiting: the topics are not there, and who asks again finds them.
         self.answer_metadata(asked, request, step);
@@ -53,7 +66,7 @@ impl Shard {
     /// The topics that are asked for, could be made, and are to be.
     fn auto_created_topics(&mut self, asked: &Incoming, request: &MetadataRequest) -> Vec<Command> {
         let wanted = request.allow_auto_topic_creation || asked.version < 4;
-        if !wanted || !self.settings.auto_create_topics {
+        if !wanted || !self.settings.auto_create_topics || names_ids(request) {
             return Vec::new();
         }
         let topics = request.topics.iter().flatten();
@@ -107,10 +120,11 @@ impl Shard {
         let operations =
             all_operations(request.include_topic_authorized_operations, TOPIC_OPERATIONS);
         let describe = |id, topic| describe_topic(id, topic, operations);
+        let by_id = names_ids(&request);
         let topics = match request.topics {
             // Version 0 has no null: the empty list stands for all.
             Some(topics) if asked.version > 0 || !topics.is_empty() => {
-                topics.into_iter().map(|topic| self.find_topic(topic, operations)).collect()
+                self.find_topics(topics, by_id, operations)
             }
             Some(_) | None => self.image.topics().map(|(id, topic)| describe(id, topic)).collect(),
         };
@@ -132,6 +146,23 @@ impl Shard {
             ..Default::default()
         };
         self.answer(asked.id, response, step);
+    }
+
+    /// The topics by their ids or by their names, each once.
+    fn find_topics(
+        &self,
+        topics: Vec<MetadataRequestTopic>,
+        by_id: bool,
+        operations: i32,
+    ) -> Vec<MetadataResponseTopic> {
+        let topics = topics.into_iter().filter(|topic| !by_id || topic.topic_id != Uuid::ZERO);
+        let mut seen = BTreeSet::new();
+        let topics = topics
+            .map(|topic| if by_id { MetadataRequestTopic { name: None, ..topic } } else { topic });
+        topics
+            .filter(|topic| seen.insert((topic.topic_id, topic.name.clone())))
+            .map(|topic| self.find_topic(topic, operations))
+            .collect()
     }
 
     fn find_topic(&self, wanted: MetadataRequestTopic, operations: i32) -> MetadataResponseTopic {
@@ -166,6 +197,10 @@ impl Shard {
         request: DescribeTopicPartitionsRequest,
         step: &mut Step<'_>,
     ) {
+        if let Some(response) = refuse_cursor(&request) {
+            self.answer(asked.id, response, step);
+            return;
+        }
         let mut names: BTreeSet<String> = if request.topics.is_empty() {
             self.image.topics().map(|(_, topic)| topic.name.clone()).collect()
         } else {
@@ -215,6 +250,36 @@ impl Shard {
     }
 }
 
+/// Whether topics are asked for by their ids; names beside them count for nothing.
+fn names_ids(request: &MetadataRequest) -> bool {
+    request.topics.iter().flatten().any(|topic| topic.topic_id != Uuid::ZERO)
+}
+
+fn has_nameless(request: &MetadataRequest) -> bool {
+    request.topics.iter().flatten().any(|topic| topic.name.is_none())
+}
+
+/// Before version 12 topics have names, ids or not; from then on one of the two.
+fn check_metadata(request: &MetadataRequest, version: i16) -> Result<(), ErrorCode> {
+    let by_id = names_ids(request);
+    let nameless = has_nameless(request);
+    match version {
+        ..12 if by_id || nameless => Err(ErrorCode::InvalidRequest),
+        12.. if nameless && !by_id => Err(ErrorCode::UnknownServerError),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_metadata(request: MetadataRequest, error: ErrorCode) -> MetadataResponse {
+    let topics = request.topics.into_iter().flatten().map(|topic| MetadataResponseTopic {
+        error_code: error.code(),
+        name: Some(topic.name.unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..Default::default()
+    });
+    MetadataResponse { topics: topics.collect(), error_code: error.code(), ..Default::default() }
+}
+
 fn partition_number(index: usize) -> i32 {
     i32::try_from(index).expect("partitions are counted in 31 bits")
 }
@@ -258,6 +323,24 @@ fn describe_partition(
     }
 }
 
+/// A cursor points at a partition of one of the topics that are asked for.
+fn refuse_cursor(
+    request: &DescribeTopicPartitionsRequest,
+) -> Option<DescribeTopicPartitionsResponse> {
+    let cursor = request.cursor.as_ref()?;
+    let is_asked = |topic: &str| request.topics.iter().any(|asked| asked.name == topic);
+    let fits = request.topics.is_empty() || is_asked(&cursor.topic_name);
+    if fits && cursor.partition_index >= 0 {
+        return None;
+    }
+    let topics = request.topics.iter().map(|topic| DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(topic.name.clone()),
+        ..Default::default()
+    });
+    Some(DescribeTopicPartitionsResponse { topics: topics.collect(), ..Default::default() })
+}
+
 fn unknown_topic(name: String) -> DescribeTopicPartitionsResponseTopic {
     let error = if check_topic_name(&name).is_err() {
         ErrorCode::InvalidTopic
@@ -268,6 +351,7 @@ fn unknown_topic(name: String) -> DescribeTopicPartitionsResponseTopic {
         error_code: error.code(),
         is_internal: is_internal(&name),
         name: Some(name),
+        topic_authorized_operations: all_operations(true, TOPIC_OPERATIONS),
         ..Default::default()
     }
 }

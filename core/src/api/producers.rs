@@ -1,8 +1,9 @@
 //! InitProducerId and DescribeProducers.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use crate::{
+    api::topic_rules::check_topic_name,
     session::RequestId,
     shard::{Incoming, Shard, Step},
     types::{ErrorCode, ProducerId},
@@ -68,12 +69,21 @@ impl Shard {
         step: &mut Step<'_>,
     ) {
         let topics = request.topics.into_iter().map(|topic| {
+            let is_topic = self.image.topic_id(&topic.name).is_some();
             let partitions = topic.partition_indexes.iter().map(|&partition_index| {
+                if let Err(message) = check_topic_name(&topic.name) {
+                    return refused(partition_index, ErrorCode::InvalidTopic, Some(message));
+                }
                 let slot = self.slot_by_name(&topic.name, partition_index);
                 let log = slot.and_then(|slot| self.partition(slot)).map(|found| found.log());
                 match log {
-                    None => refused(partition_index, ErrorCode::UnknownTopicOrPartition),
-                    Some(None) => refused(partition_index, ErrorCode::KafkaStorageError),
+                    None if !is_topic => refused(
+                        partition_index,
+                        ErrorCode::UnknownTopicOrPartition,
+                        Some(ErrorCode::UnknownTopicOrPartition.message().into()),
+                    ),
+                    None => refused(partition_index, ErrorCode::UnknownTopicOrPartition, None),
+                    Some(None) => refused(partition_index, ErrorCode::KafkaStorageError, None),
                     Some(Some(log)) => PartitionResponse {
                         partition_index,
                         active_producers: describe(log.producers()),
@@ -89,11 +99,15 @@ impl Shard {
     }
 }
 
-fn refused(partition_index: i32, error: ErrorCode) -> PartitionResponse {
+fn refused(
+    partition_index: i32,
+    error: ErrorCode,
+    error_message: Option<String>,
+) -> PartitionResponse {
     PartitionResponse {
         partition_index,
         error_code: error.code(),
-        error_message: Some(error.message().into()),
+        error_message,
         ..Default::default()
     }
 }
@@ -103,7 +117,7 @@ fn describe(producers: &crate::log::producers::Producers) -> Vec<ProducerState> 
         producer_id: id.0,
         producer_epoch: i32::from(producer.epoch.0),
         last_sequence: producer.last_sequence().map_or(-1, |sequence| sequence.0),
-        last_timestamp: producer.last_write.0,
+        last_timestamp: producer.batches.back().map_or(-1, |batch| batch.timestamp.0),
         coordinator_epoch: -1,
         current_txn_start_offset: -1,
     });

@@ -1,6 +1,6 @@
 //! DeleteRecords.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use crate::{
     api::{Pending, topic_rules::is_internal},
@@ -35,10 +35,15 @@ impl Shard {
         let mut places = Vec::new();
         let mut deletions = Vec::new();
         for topic in request.topics {
-            let mut partitions = Vec::with_capacity(topic.partitions.len());
-            for partition in topic.partitions {
-                let partition_index = partition.partition_index;
-                let target = self.deletion_target(&topic.name, partition_index, partition.offset);
+            // Of a partition that is named twice the last offset counts.
+            let offsets: BTreeMap<i32, i64> = topic
+                .partitions
+                .iter()
+                .map(|partition| (partition.partition_index, partition.offset))
+                .collect();
+            let mut partitions = Vec::with_capacity(offsets.len());
+            for (partition_index, offset) in offsets {
+                let target = self.deletion_target(&topic.name, partition_index, offset);
                 let mut result = DeleteRecordsPartitionResult {
                     partition_index,
                     low_watermark: -1,

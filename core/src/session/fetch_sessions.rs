@@ -150,9 +150,8 @@ impl FetchSessions {
         let SessionRequest { id, epoch, wanted, forgotten, by_id } = request;
         if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
             self.sessions.remove(&id);
-            let list = wanted.into_iter().map(|(key, terms)| (key, terms, LastTold::default()));
-            let list: FetchList = list.collect();
-            let kind = if epoch == FINAL_EPOCH || list.is_empty() {
+            let list = list_of(wanted);
+            let kind = if epoch == FINAL_EPOCH {
                 SessionKind::Sessionless
             } else {
                 SessionKind::Full { id: self.create(&list, by_id, now) }
@@ -166,8 +165,8 @@ impl FetchSessions {
         if session.by_id != by_id {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
-        for (key, terms) in wanted {
-            session.want(key, terms);
+        for (key, terms) in &wanted {
+            session.want(key, *terms);
         }
         for key in &forgotten {
             session.forget(key);
@@ -176,7 +175,7 @@ impl FetchSessions {
         session.epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };
         if session.partitions.is_empty() {
             self.sessions.remove(&id);
-            return Ok((SessionKind::Sessionless, Vec::new()));
+            return Ok((SessionKind::Sessionless, list_of(wanted)));
         }
         Ok((SessionKind::Incremental { id }, session.list()))
     }
@@ -201,7 +200,7 @@ impl FetchSessions {
             last_used: now,
         };
         for (key, terms, _) in list {
-            session.want(key.clone(), *terms);
+            session.want(key, *terms);
         }
         self.sessions.insert(id, session);
         id
@@ -240,16 +239,20 @@ impl FetchSessions {
     }
 }
 
+fn list_of(wanted: Vec<(FetchKey, FetchTerms)>) -> FetchList {
+    wanted.into_iter().map(|(key, terms)| (key, terms, LastTold::default())).collect()
+}
+
 impl FetchSession {
-    fn want(&mut self, key: FetchKey, terms: FetchTerms) {
-        if let Some(cached) = self.partitions.get_mut(&key) {
+    fn want(&mut self, key: &FetchKey, terms: FetchTerms) {
+        if let Some(cached) = self.partitions.get_mut(key) {
             cached.terms = terms;
             return;
         }
         let order = self.next_order;
         self.next_order += 1;
         self.by_order.insert(order, key.clone());
-        self.partitions.insert(key, Cached { terms, told: LastTold::default(), order });
+        self.partitions.insert(key.clone(), Cached { terms, told: LastTold::default(), order });
     }
 
     fn forget(&mut self, key: &FetchKey) {

@@ -16,14 +16,12 @@ use crate::{disk::FileRange, types::Uuid};
 pub enum DecodeError {
     /// The message ends before its last field.
     Truncated,
-    /// A length or count is negative where null is not allowed.
+    /// A length or count is negative, which is null, where null is not allowed.
     NullNotAllowed,
     /// A length or count is larger than what is left of the message.
     LengthTooLarge,
     /// A variable-length integer does not end within its type's width.
     VarintTooLong,
-    /// A string is not UTF-8.
-    NotUtf8,
     /// A tagged field appears twice or out of order.
     TagOrder,
     /// Bytes are left over after the last field.
@@ -37,7 +35,6 @@ impl fmt::Display for DecodeError {
             Self::NullNotAllowed => "null stands where a value is required",
             Self::LengthTooLarge => "a length is larger than the message",
             Self::VarintTooLong => "a variable-length integer is too long",
-            Self::NotUtf8 => "a string is not UTF-8",
             Self::TagOrder => "tagged fields are not in ascending order",
             Self::TrailingBytes => "bytes are left over after the last field",
         })
@@ -122,7 +119,8 @@ impl Reader {
         Err(DecodeError::VarintTooLong)
     }
 
-    /// A length or count, `None` for null: compact (plus one, as an unsigned varint) or 32 bits wide.
+    /// A length or count, `None` for null: compact (plus one, as an unsigned varint) or 32 bits wide. As in Kafka, null is
+    /// any negative number.
     fn length(&mut self, version: Version) -> Result<Option<usize>, DecodeError> {
         let length = if version.flexible {
             i64::from(self.unsigned_varint()?) - 1
@@ -145,8 +143,7 @@ impl Reader {
         match usize::try_from(length) {
             Ok(length) if length <= self.remaining() => Ok(Some(length)),
             Ok(_) => Err(DecodeError::LengthTooLarge),
-            Err(_) if length == -1 => Ok(None),
-            Err(_) => Err(DecodeError::NullNotAllowed),
+            Err(_) => Ok(None),
         }
     }
 
@@ -310,8 +307,8 @@ never_null!(Vec<T>, T);
 impl Nullable for String {
     fn decode_nullable(reader: &mut Reader, version: Version) -> Result<Option<Self>, DecodeError> {
         let Some(length) = reader.string_length(version)? else { return Ok(None) };
-        let text =
-            core::str::from_utf8(&reader.bytes[..length]).map_err(|_| DecodeError::NotUtf8)?.into();
+        // What is not UTF-8 is read as U+FFFD, as Java does it.
+        let text = Self::from_utf8_lossy(&reader.bytes[..length]).into_owned();
         reader.bytes.advance(length);
         Ok(Some(text))
     }

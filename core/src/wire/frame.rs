@@ -263,11 +263,15 @@ impl FrameDecoder {
             return Err(FrameError::TooShort { bytes: length });
         }
         let bytes = length.cast_unsigned() as usize;
+        let FrameLimits { produce_bytes_max, other_bytes_max } = self.limits;
+        if bytes > produce_bytes_max {
+            return Err(FrameError::TooLong { bytes, bytes_max: produce_bytes_max });
+        }
         let Some(key) = self.buffer[LENGTH_BYTES..].first_chunk() else { return Ok(None) };
         let bytes_max = if i16::from_be_bytes(*key) == ApiKey::Produce.code() {
-            self.limits.produce_bytes_max
+            produce_bytes_max
         } else {
-            self.limits.other_bytes_max.min(self.limits.produce_bytes_max)
+            other_bytes_max.min(produce_bytes_max)
         };
         if bytes > bytes_max {
             return Err(FrameError::TooLong { bytes, bytes_max });
