@@ -81,8 +81,7 @@ fn topic_table() -> String {
         let keys = quoted(keys);
         let (key, doc) = (definition.key, definition.doc);
         let (default, values) = (default(definition), values(definition));
-        writeln!(table, "| `{key}` | {default} | {values} | {doc} | {keys} |")
-            .expect("it is text");
+        writeln!(table, "| `{key}` | {default} | {values} | {doc} | {keys} |").expect("it is text");
     }
     table
 }
@@ -110,8 +109,11 @@ fn with_table(text: &str, name: &str, table: &str) -> Result<String, String> {
 #[test]
 fn tables_are_what_the_code_says() {
     let text = std::fs::read_to_string(README).expect("README.md is there");
-    let tables =
-        [("broker settings", broker_table()), ("topic settings", topic_table()), ("apis", api_table())];
+    let tables = [
+        ("broker settings", broker_table()),
+        ("topic settings", topic_table()),
+        ("apis", api_table()),
+    ];
     let wanted = tables.iter().fold(text.clone(), |text, (name, table)| {
         with_table(&text, name, table).expect("README.md has a place for each table")
     });
