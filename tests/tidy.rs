@@ -38,10 +38,12 @@ fn sources() -> Vec<Source> {
         for entry in fs::read_dir(&folder).expect("a folder can be listed") {
             let path = entry.expect("an entry can be read").path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            // In a worktree .git is a file.
+            if FOREIGN.contains(&name) || GENERATED.contains(&name) {
+                continue;
+            }
             if path.is_dir() {
-                if !FOREIGN.contains(&name) && !GENERATED.contains(&name) {
-                    folders.push(path);
-                }
+                folders.push(path);
             } else if let Ok(text) = fs::read_to_string(&path) {
                 let relative = path.strip_prefix(ROOT).expect("it lies in the repository");
                 sources.push(Source { path: relative.display().to_string(), text });
