@@ -160,6 +160,13 @@ impl AsyncRuntime for ShellRuntime {
         error.is_panic()
     }
 
+    #[cfg_attr(
+        not(madsim),
+        expect(
+            clippy::disallowed_methods,
+            reason = "openraft's random timeouts; the simulator's come from its seed"
+        )
+    )]
     fn thread_rng() -> ShellRng {
         ShellRng {
             #[cfg(not(madsim))]

@@ -3,6 +3,10 @@
 //! What is measured is the broker, so the loader does as little as it can: one thread, requests that are built once,
 //! answers that are read no further than they must. Setting up goes through the client of the other commands; the load
 //! itself is a thread of its own without any runtime.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a loader measures real time, from a thread that shares nothing with the broker"
+)]
 
 mod args;
 mod consume;

@@ -38,6 +38,10 @@ pub(super) fn read(file: Option<PathBuf>) -> Result<mpsc::Receiver<Vec<Line>>, C
         },
         None => Box::new(io::stdin()),
     };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a terminal can only be read by a thread that it may hold up"
+    )]
     thread::spawn(move || {
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, input);
         let mut number = 0;

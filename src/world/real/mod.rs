@@ -42,6 +42,7 @@ impl World for RealWorld {
         &self.clock
     }
 
+    #[expect(clippy::disallowed_methods, reason = "randomness enters here")]
     fn seed(&self) -> u64 {
         // The operating system's randomness: ids must differ from those of any other broker.
         std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id())
