@@ -67,6 +67,12 @@ impl Attributes {
         Compression::from_code(self.0 & COMPRESSION_MASK)
     }
 
+    /// The same attributes, of records that are not compressed.
+    #[must_use]
+    pub const fn without_compression(self) -> Self {
+        Self(self.0 & !COMPRESSION_MASK)
+    }
+
     /// Whether the broker's clock stamped the records; all of them have the batch's greatest timestamp then.
     pub const fn is_log_append_time(self) -> bool {
         self.0 & LOG_APPEND_TIME != 0

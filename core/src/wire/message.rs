@@ -86,6 +86,16 @@ macro_rules! message {
             }
         }
 
+        #[cfg(test)]
+        impl $crate::wire::goldens::Sample for $name {
+            fn sample(seed: &mut u8) -> Self {
+                Self {
+                    $( $field: $crate::wire::goldens::Sample::sample(seed), )*
+                    $($( $tagged: $crate::wire::goldens::Sample::sample(seed), )*)?
+                }
+            }
+        }
+
         /// A nullable structure is led by a byte: -1 for null, 1 for a value.
         impl $crate::wire::Nullable for $name {
             fn decode_nullable(

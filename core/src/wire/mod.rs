@@ -6,6 +6,8 @@
 pub mod api;
 pub mod codec;
 pub mod frame;
+#[cfg(test)]
+pub(crate) mod goldens;
 mod header;
 pub(crate) mod message;
 pub mod messages;

@@ -6,6 +6,7 @@
 )]
 
 mod compaction;
+mod groups;
 mod log;
 mod producers;
 mod purity;

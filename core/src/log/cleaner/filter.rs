@@ -267,5 +267,9 @@ fn rewrite(header: &BatchHeader, kept: &[Record<'_>], new_horizon: Option<&Rules
         header.max_timestamp = max_timestamp;
     }
     header.record_count = i32::try_from(kept.len()).expect("fewer than there were");
+    if kept.is_empty() {
+        // Nothing is not what any codec makes of nothing.
+        header.attributes = header.attributes.without_compression();
+    }
     Rewritten { header, body }
 }

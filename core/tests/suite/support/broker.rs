@@ -342,6 +342,19 @@ impl Broker {
         panic!("it never comes to rest");
     }
 
+    /// Takes steps until nothing is left to be done, but no more than `budget`; whether it ran out. What is left of the budget is
+    /// for the next call.
+    pub(crate) fn steps_until_rest(&mut self, budget: &mut usize) -> bool {
+        while !self.todo().is_empty() {
+            if *budget == 0 {
+                return true;
+            }
+            *budget -= 1;
+            self.step();
+        }
+        false
+    }
+
     /// Lets time pass, and everything happen that is due.
     pub(crate) fn sleep_ms(&mut self, milliseconds: u64) {
         let until = Instant(self.now.instant.0 + milliseconds * 1_000);

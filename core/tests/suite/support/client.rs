@@ -203,7 +203,8 @@ pub(crate) fn parse(bytes: &Bytes) -> Vec<(BatchHeader, Vec<Seen>)> {
     while let Ok(header) = batch::verify(&rest) {
         let body = rest.slice(BATCH_HEADER_BYTES..header.size_bytes);
         let codec = header.attributes.compression().expect("the codec is known");
-        let body = codec.decompress(&body).expect("the batch is intact");
+        let body = codec.decompress(&body);
+        let body = body.unwrap_or_else(|error| panic!("{codec:?} in {header:?}: {error}"));
         let mut seen = Vec::new();
         for record in Records::new(&body) {
             let record = record.expect("the batch is intact");
