@@ -133,9 +133,7 @@ impl Partition<'_> {
         batches: &Batches,
     ) -> io::Result<()> {
         if let Some(what) = self.misplaced(segment.base, &header) {
-            if self.is_beyond_recovery_point(segment.base, position)
-                && self.next.is_some_and(|next| header.base_offset < next)
-            {
+            if self.is_beyond_recovery_point(segment.base, position) {
                 self.cut(segment, position, batches.end());
                 return Ok(());
             }
