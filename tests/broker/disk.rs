@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -68,10 +69,8 @@ fn full_and_with_space_again() {
     written += 1;
     // Full to the last byte within the second between two looks: the write itself fails. What it left behind is cut off, and
     // writing goes on when there is space.
-    let mut rest = vec![1; 47 << 20];
-    while fs::write(&ballast, &rest).is_err() {
-        rest.truncate(rest.len() - (64 << 10));
-    }
+    let mut filler = fs::File::create(&ballast).unwrap();
+    while filler.write_all(&[1; 4_096]).is_ok() {}
     for _ in 0..3 {
         assert_eq!(client.produce("t", batch(&value)).0, KAFKA_STORAGE_ERROR);
     }

@@ -24,7 +24,7 @@ fn corrupt_batches() {
     // All that the checksum covers, and the checksum.
     for at in 17..good.len() {
         let mut bad = good.clone();
-        bad[at] ^= 0x10;
+        bad[at] ^= 0x01;
         assert_eq!(client.produce("t", bad).0, CORRUPT_MESSAGE, "byte {at}");
     }
     for length in [0, 1, 11, 60, good.len() - 1] {
