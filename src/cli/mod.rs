@@ -6,6 +6,7 @@ mod bench;
 mod consume;
 mod error;
 mod group;
+mod log;
 mod produce;
 mod record_format;
 mod serve;
@@ -61,6 +62,9 @@ struct Global {
 enum Command {
     /// Run a broker
     Serve(serve::ServeArgs),
+    /// Look at the files of a data folder, without a broker
+    #[command(subcommand)]
+    Log(log::LogCommand),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -97,12 +101,21 @@ impl Context {
         json: impl FnOnce() -> Value,
         text: impl FnOnce() -> String,
     ) -> Result<(), CliError> {
-        let output = if self.json { format!("{}\n", json()) } else { text() };
-        match io::stdout().write_all(output.as_bytes()) {
-            // Who reads has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            outcome => outcome.map_err(|error| CliError::io("standard output", &error)),
-        }
+        print(self.json, json, text)
+    }
+}
+
+/// Prints one of the two, as it was asked for.
+fn print(
+    as_json: bool,
+    json: impl FnOnce() -> Value,
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    let output = if as_json { format!("{}\n", json()) } else { text() };
+    match io::stdout().write_all(output.as_bytes()) {
+        // Who reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(|error| CliError::io("standard output", &error)),
     }
 }
 
@@ -116,14 +129,15 @@ pub fn main() -> ExitCode {
         }
         Command::Client(command) => {
             tracing::begin(tracing::Told::Command { verbose: global.verbose });
-            conclude(run_client(global, command))
+            conclude(run_client(global, command).map(|()| ExitCode::SUCCESS))
         }
+        Command::Log(command) => conclude(log::run(command, global.json)),
     }
 }
 
-fn conclude(outcome: Result<(), CliError>) -> ExitCode {
+fn conclude(outcome: Result<ExitCode, CliError>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("ottla: {error}");
             error.exit_code()

@@ -22,7 +22,8 @@ use crate::world::{Clock, Disk, Outgoing, Reader, World, Writer};
 const CREDITS: u32 = 256;
 const CREDIT_BYTES: usize = 128 << 10;
 
-/// For how long a request may stand still half-way, or a response that cannot be written.
+/// For how long a request may stand still half-way, or a response that cannot be written; not longer than a connection may be
+/// idle.
 const STALL: Duration = Duration::from_secs(60);
 
 /// A request that is longer than this takes its place among the large ones, of which not too many may be in memory.
@@ -81,6 +82,12 @@ pub(super) struct Shared<W: World> {
     pub(super) metrics: Arc<Metrics>,
 }
 
+impl<W: World> Shared<W> {
+    fn stall(&self) -> Duration {
+        self.idle.map_or(STALL, |idle| idle.min(STALL))
+    }
+}
+
 /// Why a connection was ended, beyond what the shard says.
 #[derive(Debug)]
 enum Problem {
@@ -116,6 +123,7 @@ pub(super) async fn serve<W, R, T>(
         queue,
         in_flight,
         credits: Arc::clone(&credits),
+        host: host.clone(),
     };
     let notify = Arc::clone(&closed);
     tokio::spawn(async move {
@@ -203,7 +211,7 @@ impl<W: World, R: Reader> Requests<'_, W, R> {
     /// Reads once; false at the end of the connection.
     async fn read_more(&mut self) -> Result<bool, Problem> {
         let mid_frame = self.decoder.is_mid_frame();
-        let patience = if mid_frame { Some(STALL) } else { self.shared.idle };
+        let patience = if mid_frame { Some(self.shared.stall()) } else { self.shared.idle };
         let bytes = loop {
             let read = self.reader.read(self.decoder.buffer_mut());
             tokio::select! {
@@ -289,6 +297,7 @@ struct Responses<W: World, T> {
     queue: mpsc::UnboundedReceiver<Order<<W::Disk as Disk>::Handle>>,
     in_flight: mpsc::UnboundedReceiver<Begun>,
     credits: Arc<Semaphore>,
+    host: String,
 }
 
 impl<W: World, T: Writer<Handle = <W::Disk as Disk>::Handle>> Responses<W, T> {
@@ -313,7 +322,11 @@ impl<W: World, T: Writer<Handle = <W::Disk as Disk>::Handle>> Responses<W, T> {
             let written = tokio::select! {
                 biased;
                 written = self.writer.write(pieces) => written.is_ok(),
-                () = self.shared.world.clock().sleep(STALL) => false,
+                () = self.shared.world.clock().sleep(self.shared.stall()) => {
+                    let host = &self.host;
+                    tracing::warn!(%host, "connection closed: the client does not take its responses");
+                    false
+                }
             };
             self.shared.metrics.add_bytes_out(bytes);
             self.give_back(done);

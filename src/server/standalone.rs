@@ -99,7 +99,14 @@ async fn run_broker(resolved: Resolved) -> ExitCode {
         directory_id: folder.directory_id,
         log_directory: absolute(&folder.path),
     };
-    let mut broker = match serve(world, config).await {
+    let served = tokio::select! {
+        biased;
+        served = serve(world, config) => served,
+        // Nothing was served yet, so there is nothing to be put in order.
+        _ = terminate.recv() => return ExitCode::FAILURE,
+        _ = interrupt.recv() => return ExitCode::FAILURE,
+    };
+    let mut broker = match served {
         Ok(broker) => broker,
         Err(error) => return fail(&error, 1),
     };

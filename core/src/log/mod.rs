@@ -12,7 +12,7 @@ pub mod checkpoint_file;
 pub mod cleaner;
 pub mod config;
 pub mod epochs;
-mod index;
+pub mod index;
 pub mod locate;
 pub mod open;
 mod position;

@@ -439,7 +439,7 @@ pub(super) const LEFTOVERS: [&str; 3] = [
 const ORPHANS: [&str; 2] = [INDEX, TIME_INDEX];
 
 /// The offset and the extension of a file of a segment.
-fn parse_name(name: &str) -> Option<(Offset, &str)> {
+pub fn parse_name(name: &str) -> Option<(Offset, &str)> {
     let (number, extension) = name.split_once('.')?;
     if number.len() != 20 {
         return None;

@@ -216,8 +216,10 @@ impl Scan {
         let config = log.config;
         let Some(segment) = log.segment_mut(self.segment) else { return Err(BatchError::Count) };
         let size_bytes = u32::try_from(header.size_bytes).map_err(|_| BatchError::TooSmall)?;
-        let span = header.last_offset() - segment.base_offset;
-        if !self.can_follow(header.base_offset) || span > i64::from(i32::MAX) {
+        let base_offset = segment.base_offset;
+        // A batch that goes back is told first: its distance may not fit a number.
+        let is_in_reach = |offset| offset - base_offset <= i64::from(i32::MAX);
+        if !self.can_follow(header.base_offset) || !is_in_reach(header.last_offset()) {
             return Err(BatchError::Count);
         }
         let last_append = segment.last_append;

@@ -229,14 +229,14 @@ impl BatchHeader {
         self
     }
 
-    /// The offset of the last record.
-    pub fn last_offset(&self) -> Offset {
-        self.base_offset + i64::from(self.last_offset_delta)
+    /// The offset of the last record. Saturates: the checksum does not cover the base offset, which may be anything.
+    pub const fn last_offset(&self) -> Offset {
+        Offset(self.base_offset.0.saturating_add(self.last_offset_delta as i64))
     }
 
-    /// The offset after the last record.
-    pub fn next_offset(&self) -> Offset {
-        self.last_offset() + 1
+    /// The offset after the last record; saturates as well.
+    pub const fn next_offset(&self) -> Offset {
+        Offset(self.last_offset().0.saturating_add(1))
     }
 
     /// The timestamp of a record of the batch.

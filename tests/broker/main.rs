@@ -1,0 +1,9 @@
+//! The broker from outside, and how well it refuses: the real binary, over real sockets, with what no client should send.
+#![allow(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
+
+mod clients;
+mod disk;
+mod frames;
+mod produce;
+mod start;
+mod support;
