@@ -109,6 +109,7 @@ fn sound() -> Folder {
         position: LogPosition { offset: END, segment: Offset(6), byte },
         offset_entries: 2,
         time_entries: 3,
+        last_time_entry: Some(TimeEntry { timestamp: Timestamp(1_011), offset_delta: 5 }),
         max_timestamp: None,
     };
     let content = snapshot::encode(&Producers::default(), &epochs(), place);
