@@ -1,4 +1,6 @@
 //! The corpus of the fuzz targets and a bounded number of mutations of it, without a fuzzer.
+
+#![expect(clippy::disallowed_macros, reason = "the allocator counts for each test by itself")]
 #![allow(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
 
 use std::{
