@@ -176,7 +176,6 @@ impl Broker {
         let mut effects = Effects::new();
         let shard = self.shard.as_mut().expect("the broker runs");
         shard.handle(self.now, input.clone(), &mut effects);
-        shard.check();
         if self.is_traced {
             eprintln!("{input:?}\n  {:?}", effects.as_slice());
         }
