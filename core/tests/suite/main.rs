@@ -6,6 +6,7 @@
 )]
 
 mod compaction;
+mod effects;
 mod groups;
 mod log;
 mod producers;
