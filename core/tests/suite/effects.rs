@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use ottla_core::{
     disk::{DiskOp, FileRef, WriteData},
     machine::{Effect, Now},
@@ -11,7 +12,12 @@ use ottla_core::{
         Request,
         messages::{
             create_topics::{CreatableTopic, CreateTopicsRequest},
+            find_coordinator::FindCoordinatorRequest,
             init_producer_id::InitProducerIdRequest,
+            offset_commit::{
+                OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+            },
+            sync_group::{SyncGroupRequest, SyncGroupRequestAssignment},
         },
     },
 };
@@ -32,7 +38,7 @@ fn broker() -> Broker {
     broker
 }
 
-fn records() -> bytes::Bytes {
+fn records() -> Bytes {
     batch(Compression::None, &[(BEGINNING.0, Some(b"key"), Some(b"value"))])
 }
 
@@ -197,10 +203,9 @@ fn upkeep() {
 }
 
 #[test]
-fn join() {
+fn groups() {
     let mut broker = broker();
-    let mut find = ottla_core::wire::messages::find_coordinator::FindCoordinatorRequest::default();
-    find.key = "g".into();
+    let find = FindCoordinatorRequest { key: "g".into(), ..Default::default() };
     broker.call(3, find);
     let joined = story(&mut broker, |broker| {
         let connection = broker.connect();
@@ -209,4 +214,29 @@ fn join() {
         broker.sleep_ms(3_500);
     });
     golden("join_group", &joined);
+    let member = broker.member_of("g");
+    let assignment = Bytes::from_static(b"all");
+    let assignments = vec![SyncGroupRequestAssignment { member_id: member.clone(), assignment }];
+    let sync = SyncGroupRequest {
+        group_id: "g".into(),
+        generation_id: 1,
+        member_id: member.clone(),
+        assignments,
+        ..Default::default()
+    };
+    golden("sync_group", &ask(&mut broker, 2, sync));
+    let partition = OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() };
+    let topic = OffsetCommitRequestTopic {
+        name: TOPIC.into(),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    let commit = OffsetCommitRequest {
+        group_id: "g".into(),
+        generation_id_or_member_epoch: 1,
+        member_id: member,
+        topics: vec![topic],
+        ..Default::default()
+    };
+    golden("offset_commit", &ask(&mut broker, 7, commit));
 }

@@ -18,6 +18,7 @@ use ottla_core::{
     wire::{
         ApiKey, Frame, Piece, Reader, Request, RequestHeader, Response, Wire, Writer,
         api::RequestMessage, decode_response_header,
+        messages::describe_groups::DescribeGroupsRequest,
     },
 };
 
@@ -418,6 +419,12 @@ impl Broker {
         self.trace("POWER");
         self.forget_process();
         self.disk.lose_power();
+    }
+
+    /// The id of a group's first member.
+    pub(crate) fn member_of(&mut self, group: &str) -> String {
+        let request = DescribeGroupsRequest { groups: vec![group.into()], ..Default::default() };
+        self.call(0, request).groups.remove(0).members.remove(0).member_id
     }
 
     pub(crate) fn note_space(&mut self, free_bytes: u64) {
