@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use ottla_core::{
-    disk::{DiskResult, IoId},
+    disk::IoId,
     inspect::Inspection,
     job::Job,
     machine::{ConnectionId, Effect, Effects, Now},
@@ -16,9 +16,8 @@ use ottla_core::{
     shard::{Input, Shard, ShardConfig},
     types::{BrokerId, Instant, Timestamp, TopicId, Uuid},
     wire::{
-        ApiKey, Frame, Piece, Reader, Request, RequestHeader, Response, Wire, Writer,
-        api::RequestMessage, decode_response_header,
-        messages::describe_groups::DescribeGroupsRequest,
+        ApiKey, Frame, Piece, Reader, Request, RequestHeader, Wire, Writer, api::RequestMessage,
+        decode_response_header, messages::describe_groups::DescribeGroupsRequest,
     },
 };
 
@@ -137,10 +136,6 @@ impl Broker {
 
     pub(crate) const fn is_running(&self) -> bool {
         self.shard.is_some()
-    }
-
-    pub(crate) const fn is_ready(&self) -> bool {
-        self.is_ready
     }
 
     /// Starts it; connections may come when it is ready.
@@ -446,11 +441,6 @@ impl Broker {
         self.disk.forget_process();
         self.forget_process();
     }
-
-    /// The result of an operation, told out of turn: for tests of what must not disturb.
-    pub(crate) fn tell(&mut self, io: IoId, result: DiskResult) {
-        self.handle(Input::Disk { io, result });
-    }
 }
 
 fn register(seed: u64) -> RegisterBroker {
@@ -482,8 +472,3 @@ const TIMERS_MAX: usize = 10_000;
 
 /// More than any test needs to come to rest.
 const STEPS_MAX: usize = 200_000;
-
-/// A response as a value, whatever it answers.
-pub(crate) fn decode(key: ApiKey, version: i16, bytes: Bytes) -> Response {
-    Response::decode(key, version, Reader::new(bytes)).expect("it is well formed")
-}
