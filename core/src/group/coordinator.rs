@@ -57,6 +57,13 @@ impl Coordinators {
         }
     }
 
+    /// Asserts the invariants of all groups.
+    pub fn check(&self) {
+        for group in self.by_partition.values().flat_map(Coordinator::groups) {
+            group.check();
+        }
+    }
+
     /// What all groups tell for metrics.
     pub fn inspect(&self) -> Vec<GroupFigures> {
         let groups = self.by_partition.values().flat_map(|owner| owner.groups.values());

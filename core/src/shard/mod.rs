@@ -247,6 +247,9 @@ impl Shard {
             Input::Shutdown => self.begin_shutdown(step),
         }
         self.process_events(step);
+        if cfg!(debug_assertions) {
+            self.check();
+        }
     }
 
     /// The next timer, with its reason.
@@ -254,12 +257,17 @@ impl Shard {
         self.timers.first()
     }
 
-    /// Asserts the invariants of all machines. Takes a while: for tests and simulation.
+    /// Asserts the invariants of all machines, as each input does in a build with debug assertions. In a release each partition
+    /// that is let go on is checked, which takes a few comparisons.
     pub fn check(&self) {
         self.image.check();
         for partition in self.partitions.iter().flatten() {
             partition.check();
+            if let Some(log) = partition.log() {
+                log.check_thoroughly();
+            }
         }
+        self.coordinators.check();
         for (id, slot) in &self.slots {
             let partition = self.partitions[*slot as usize].as_ref();
             assert!(
@@ -313,6 +321,7 @@ impl Shard {
         let disk = Disk::new(Owner::Partition(slot), &mut self.next_io, step.effects);
         let mut context = Context { now: step.now, disk, events: &mut events };
         let result = act(partition, &mut context);
+        partition.check();
         self.events.extend(events.into_iter().map(|event| (slot, event)));
         Some(result)
     }

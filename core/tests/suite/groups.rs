@@ -68,7 +68,7 @@ impl World {
     fn new(seed: u64, clients: usize) -> Self {
         let mut dice = Dice::new(seed);
         let client = |index: usize| Client {
-            instance: (index % 3 == 0).then(|| format!("instance {index}")),
+            instance: index.is_multiple_of(3).then(|| format!("instance {index}")),
             ..Client::default()
         };
         let now = Now { instant: Instant(0), timestamp: BEGINNING };
@@ -283,7 +283,7 @@ impl World {
     fn end_write(&mut self, result: Result<(), ErrorCode>) {
         let Some((token, batch)) = self.writing.pop_front() else { return };
         if result.is_ok() {
-            let base: i64 = self.written.iter().map(|batch| count(batch)).sum();
+            let base: i64 = self.written.iter().map(count).sum();
             self.written.push(placed(&batch, base));
         }
         self.with(|coordinator, context| {
@@ -316,7 +316,7 @@ impl World {
             if !self.dice.percent(50) {
                 break;
             }
-            let base: i64 = self.written.iter().map(|batch| count(batch)).sum();
+            let base: i64 = self.written.iter().map(count).sum();
             self.written.push(placed(&batch, base));
         }
         self.coordinator = Coordinator::new(0);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use ottla_core::{
-    disk::{DiskResult, IoId},
+    disk::IoId,
     inspect::Inspection,
     job::Job,
     machine::{ConnectionId, Effect, Effects, Now},
@@ -16,8 +16,8 @@ use ottla_core::{
     shard::{Input, Shard, ShardConfig},
     types::{BrokerId, Instant, Timestamp, TopicId, Uuid},
     wire::{
-        ApiKey, Frame, Piece, Reader, Request, RequestHeader, Response, Wire, Writer,
-        api::RequestMessage, decode_response_header,
+        ApiKey, Frame, Piece, Reader, Request, RequestHeader, Wire, Writer, api::RequestMessage,
+        decode_response_header, messages::describe_groups::DescribeGroupsRequest,
     },
 };
 
@@ -138,10 +138,6 @@ impl Broker {
         self.shard.is_some()
     }
 
-    pub(crate) const fn is_ready(&self) -> bool {
-        self.is_ready
-    }
-
     /// Starts it; connections may come when it is ready.
     pub(crate) fn begin_start(&mut self) {
         assert!(!self.is_running(), "it does not run yet");
@@ -176,7 +172,6 @@ impl Broker {
         let mut effects = Effects::new();
         let shard = self.shard.as_mut().expect("the broker runs");
         shard.handle(self.now, input.clone(), &mut effects);
-        shard.check();
         if self.is_traced {
             eprintln!("{input:?}\n  {:?}", effects.as_slice());
         }
@@ -421,6 +416,12 @@ impl Broker {
         self.disk.lose_power();
     }
 
+    /// The id of a group's first member.
+    pub(crate) fn member_of(&mut self, group: &str) -> String {
+        let request = DescribeGroupsRequest { groups: vec![group.into()], ..Default::default() };
+        self.call(0, request).groups.remove(0).members.remove(0).member_id
+    }
+
     pub(crate) fn note_space(&mut self, free_bytes: u64) {
         self.handle(Input::DiskSpace { free_bytes, total_bytes: 1 << 41 });
     }
@@ -439,11 +440,6 @@ impl Broker {
         self.disk.apply_all();
         self.disk.forget_process();
         self.forget_process();
-    }
-
-    /// The result of an operation, told out of turn: for tests of what must not disturb.
-    pub(crate) fn tell(&mut self, io: IoId, result: DiskResult) {
-        self.handle(Input::Disk { io, result });
     }
 }
 
@@ -476,8 +472,3 @@ const TIMERS_MAX: usize = 10_000;
 
 /// More than any test needs to come to rest.
 const STEPS_MAX: usize = 200_000;
-
-/// A response as a value, whatever it answers.
-pub(crate) fn decode(key: ApiKey, version: i16, bytes: Bytes) -> Response {
-    Response::decode(key, version, Reader::new(bytes)).expect("it is well formed")
-}

@@ -47,11 +47,11 @@ pub(crate) struct Content {
     pub(crate) records: Vec<Seen>,
 }
 
-/// A batch of one record for each key and value.
-pub(crate) fn batch(
-    compression: Compression,
-    records: &[(i64, Option<&[u8]>, Option<&[u8]>)],
-) -> Bytes {
+/// A record's timestamp, key and value.
+pub(crate) type Unsent<'a> = (i64, Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// A batch of these records.
+pub(crate) fn batch(compression: Compression, records: &[Unsent<'_>]) -> Bytes {
     let mut builder = BatchBuilder::new(compression);
     for &(timestamp, key, value) in records {
         builder.push(Timestamp(timestamp), key, value, &[]);

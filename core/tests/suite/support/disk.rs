@@ -154,11 +154,6 @@ impl FakeDisk {
         (asked.io, result)
     }
 
-    /// The operation that [`Self::complete`] would tell of.
-    pub(crate) fn finished(&self, index: usize) -> (IoId, &DiskOp) {
-        (self.finished[index].asked.io, &self.finished[index].asked.op)
-    }
-
     fn failure_of(&mut self, op: &DiskOp) -> Option<IoError> {
         let kind = kind(op)?;
         let index = self.failures.iter().position(|(known, _, _)| *known == kind)?;
@@ -262,15 +257,6 @@ impl FakeDisk {
             Node::Directory(_) => None,
         });
         files.collect()
-    }
-
-    /// What a file holds, by the names of its directory and its own.
-    pub(crate) fn content(&mut self, directory: &str, name: &str) -> Option<&mut Vec<u8>> {
-        let Some(Node::Directory(inode)) = self.directories[&ROOT].cached.get(directory) else {
-            return None;
-        };
-        let Some(Node::File(inode)) = self.directories[inode].cached.get(name) else { return None };
-        self.files.get_mut(inode).map(|content| &mut content.cached)
     }
 
     fn directory(&self, directory: DirectoryId) -> Option<u64> {
