@@ -162,9 +162,8 @@ pub(crate) async fn run(args: CompareArgs, context: &Context) -> Result<(), CliE
         write(path, "")?;
     }
     let machine = Machine::look(&plan.folder.canonicalize().unwrap_or_default());
-    let results = compare(plan, machine.clone()).await?;
-    let (plan, results) = results;
-    let command = env::args().collect::<Vec<_>>().join(" ");
+    let (plan, results) = compare(plan, machine.clone()).await?;
+    let command = env::args().map(|word| template::quoted(&word)).collect::<Vec<_>>().join(" ");
     let mut json = results.json();
     json["machine"] = machine.json();
     json["plan"] = plan.json();

@@ -81,7 +81,7 @@ pub(super) fn parse(text: &str) -> Result<Contender, InvalidContender> {
 }
 
 /// A word for the shell.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();

@@ -98,8 +98,7 @@ mod tests {
     use crate::cli::bench::compare::results::example;
 
     /// Of which the distances between the columns do not count.
-    const EXPECTED: &str = "\
-
+    const EXPECTED: &str = "
 Medians (least–most)
 
 CASE FIGURE OTTLA KAFKA ÷ KAFKA A<B ÷ A<B
