@@ -117,7 +117,7 @@ fn loopback(bytes: u64, interrupt: &Interrupt) -> Result<Value, CompareError> {
         let outcome = send();
         // The end of the stream ends the reader.
         drop(sender);
-        let copied = reading.join().unwrap_or_else(|_| Ok(0)).map_err(failed());
+        let copied = reading.join().unwrap_or(Ok(0)).map_err(failed());
         outcome.and(copied)
     })?;
     let elapsed = begin.elapsed().as_secs_f64();

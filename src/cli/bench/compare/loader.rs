@@ -61,7 +61,8 @@ pub(super) fn run(
     interrupt.check()?;
     let said = read_back(said).map_err(CompareError::io("a file"))?;
     if !status.success() {
-        return Err(CompareError::Loader(last_lines(&said)));
+        let said = last_lines(&said);
+        return Err(CompareError::Loader(said.strip_prefix("ottla: ").unwrap_or(&said).to_owned()));
     }
     let printed = read_back(printed).map_err(CompareError::io("a file"))?;
     serde_json::from_str(&printed).map_err(|error| {

@@ -52,3 +52,28 @@ impl Drop for Filler {
         let _ = fs::remove_file(&self.path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::cli::bench::compare::scratch::Scratch;
+
+    #[test]
+    fn the_file_is_larger_than_the_memory_and_takes_no_room() {
+        let scratch = Scratch::create(&std::env::temp_dir()).expect("a folder");
+        let mut filler = Filler::create(scratch.path(), 64 << 20).expect("a file");
+        let metadata = filler.file.metadata().expect("it is there");
+        assert_eq!((metadata.len(), metadata.blocks()), (72 << 20, 0));
+        for _ in 0..2 {
+            assert_eq!(filler.fill(&Interrupt::default()), Ok(()));
+            assert_eq!(filler.file.stream_position().expect("a file"), 72 << 20);
+        }
+        let interrupt = Interrupt::default();
+        interrupt.set();
+        assert_eq!(filler.fill(&interrupt), Err(CompareError::Interrupted));
+        drop(filler);
+        assert!(!scratch.folder("filler").exists());
+    }
+}
