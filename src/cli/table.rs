@@ -14,25 +14,27 @@ pub(super) enum Align {
 /// A table with a line of headings.
 #[derive(Debug)]
 pub(super) struct Table {
-    columns: Vec<(&'static str, Align)>,
+    columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self { columns: columns.to_vec(), rows: vec![] }
+    pub(super) fn new(columns: &[(&str, Align)]) -> Self {
+        let columns = columns.iter().map(|(heading, align)| ((*heading).to_owned(), *align));
+        Self { columns: columns.collect(), rows: vec![] }
     }
 
     /// Adds a row: a cell for each column.
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        debug_assert_eq!(N, self.columns.len());
-        self.rows.push(cells.into());
+    pub(super) fn row(&mut self, cells: impl Into<Vec<String>>) {
+        let cells = cells.into();
+        debug_assert_eq!(cells.len(), self.columns.len());
+        self.rows.push(cells);
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headings = self.columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let headings = self.columns.iter().map(|(heading, _)| heading.clone()).collect();
         let lines: Vec<&Vec<String>> = [&headings].into_iter().chain(&self.rows).collect();
         let width = |column: usize| {
             lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()

@@ -72,7 +72,7 @@ impl GoalArgs {
 /// What is looked at beside.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// The broker's process, to tell its processor time and memory (Linux, same machine)
+    /// The broker's process, to tell what processor time and memory it and its children take (Linux, same machine)
     #[arg(long)]
     pub(super) pid: Option<u32>,
     /// Count nothing for so long at the beginning

@@ -9,6 +9,7 @@
 )]
 
 mod args;
+mod compare;
 mod consume;
 mod control;
 mod error;
@@ -50,6 +51,8 @@ pub(super) enum BenchCommand {
     Consume(consume::ConsumeArgs),
     /// Write at a fixed rate, and see how long each record takes to be acknowledged and to reach a consumer
     Latency(latency::LatencyArgs),
+    /// Start this broker and others, measure them in turns, and tell how they compare
+    Compare(compare::CompareArgs),
 }
 
 pub(super) async fn run(command: BenchCommand, context: &Context) -> Result<(), CliError> {
@@ -57,6 +60,7 @@ pub(super) async fn run(command: BenchCommand, context: &Context) -> Result<(), 
         BenchCommand::Produce(args) => produce::run(args, context).await,
         BenchCommand::Consume(args) => consume::run(args, context).await,
         BenchCommand::Latency(args) => latency::run(args, context).await,
+        BenchCommand::Compare(args) => compare::run(args, context).await,
     }
 }
 
