@@ -19,6 +19,11 @@ pub enum Notice {
         /// How many there are.
         total: usize,
     },
+    /// A file of the data folder cannot be read, so the broker cannot tell what it has: it does not start.
+    StartFailed {
+        /// Why.
+        error: IoError,
+    },
     /// A log was recovered after the broker had stopped without order.
     LogRecovered {
         /// The partition's directory.

@@ -1,3 +1,4 @@
+//! Batches as producers send them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

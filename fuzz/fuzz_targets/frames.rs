@@ -1,3 +1,4 @@
+//! Frames as they come from a socket.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -13,7 +13,7 @@ use openraft::{
     type_config::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf},
 };
 use ottla_core::{
-    disk::{DirectoryId, DiskOp, DiskResult, FileName, FileRef},
+    disk::{DirectoryId, DiskOp, DiskResult, FileName, FileRef, IoError},
     log::checkpoint_file::replace,
     metadata::{
         Image, Outcome,
@@ -58,6 +58,17 @@ pub(super) fn failure(result: &DiskResult) -> io::Result<()> {
     result.failure().map_or(Ok(()), |error| Err(io::Error::other(error)))
 }
 
+/// Reads a file that need not be there. One that cannot be read is not taken for one that is not there.
+pub(super) async fn read_if_there<D: Disk>(disk: &D, read: DiskOp) -> io::Result<Option<Bytes>> {
+    match perform(disk, read).await {
+        DiskResult::Bytes(bytes) => Ok(Some(bytes)),
+        DiskResult::Failed(IoError::NotFound) => Ok(None),
+        result @ (DiskResult::Done | DiskResult::Entries(_) | DiskResult::Failed(_)) => {
+            failure(&result).map(|()| None)
+        }
+    }
+}
+
 /// Puts a file in the place of another.
 pub(super) async fn replace_file<D: Disk>(
     disk: &D,
@@ -76,7 +87,7 @@ impl<D: Disk> Machine<D> {
     pub(super) async fn open(disk: D) -> io::Result<(Self, Option<LogIdOf<Types>>)> {
         let read = DiskOp::Read { file: SNAPSHOT, position: 0, length: SNAPSHOT_BYTES_MAX };
         let mut state = State::default();
-        if let DiskResult::Bytes(mut bytes) = perform(&disk, read).await {
+        if let Some(mut bytes) = read_if_there(&disk, read).await? {
             let damaged = || io::Error::other("the metadata snapshot is damaged");
             let snapshot: LogSnapshot = unframe(&mut bytes).ok_or_else(damaged)?;
             state.restore(&snapshot).ok_or_else(damaged)?;

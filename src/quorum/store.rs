@@ -24,7 +24,7 @@ use ottla_core::{
 
 use super::{
     Proposed, Types,
-    machine::{failure, replace_file},
+    machine::{failure, read_if_there, replace_file},
     membership,
 };
 use crate::world::{Disk, perform};
@@ -184,7 +184,7 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
 
 async fn read_vote<D: Disk>(disk: &D) -> io::Result<Option<RaftVote>> {
     let read = DiskOp::Read { file: VOTE, position: 0, length: READ_BYTES_MAX };
-    let DiskResult::Bytes(mut bytes) = perform(disk, read).await else { return Ok(None) };
+    let Some(mut bytes) = read_if_there(disk, read).await? else { return Ok(None) };
     // A vote that was given must not be given again: better no broker than two leaders.
     let damaged = || io::Error::other("the file metadata/vote is damaged");
     let vote: Vote = unframe(&mut bytes).ok_or_else(damaged)?;

@@ -17,6 +17,9 @@ pub(super) fn log(notice: Notice) {
             end_offset = end_offset.0,
             "log recovered"
         ),
+        Notice::StartFailed { error } => {
+            tracing::error!(%error, "the data folder cannot be read; the broker does not start");
+        }
         Notice::StorageFailed { partition, error } => tracing::error!(
             partition,
             %error,

@@ -4,7 +4,10 @@
 use alloc::vec::Vec;
 
 use crate::{
-    api::Pending,
+    api::{
+        Pending,
+        fetch_errors::{check_epoch, error_code, failed, refuse},
+    },
     disk::FileRange,
     log::{LogPosition, prepare::Wanted},
     partition::Layout,
@@ -567,25 +570,6 @@ fn judge(partition: &Partition, terms: &FetchTerms) -> Outcome {
     Outcome::Nothing
 }
 
-/// Compares the leader epoch that a client knows, if it knows one, with the current one (KIP-320).
-pub(crate) fn check_epoch(known: i32, current: LeaderEpoch) -> Result<(), ErrorCode> {
-    if known == -1 || known == current.0 {
-        Ok(())
-    } else if known < current.0 {
-        Err(ErrorCode::FencedLeaderEpoch)
-    } else {
-        Err(ErrorCode::UnknownLeaderEpoch)
-    }
-}
-
-pub(crate) const fn error_code(error: ReadError) -> ErrorCode {
-    match error {
-        ReadError::Damaged => ErrorCode::CorruptMessage,
-        ReadError::Moved => ErrorCode::OffsetOutOfRange,
-        ReadError::Storage => ErrorCode::KafkaStorageError,
-    }
-}
-
 fn partition_data(part: &Part, read_committed: bool) -> PartitionData {
     let data = PartitionData {
         partition_index: part.key.partition,
@@ -610,32 +594,4 @@ fn partition_data(part: &Part, read_committed: bool) -> PartitionData {
             ..failed(part.key.partition, error)
         },
     }
-}
-
-fn failed(partition_index: i32, error: ErrorCode) -> PartitionData {
-    PartitionData {
-        partition_index,
-        error_code: error.code(),
-        high_watermark: -1,
-        records: Some(RecordData::default()),
-        ..Default::default()
-    }
-}
-
-/// An error for all that is asked for; where topics have no names, it stands alone.
-fn refuse(request: FetchRequest, version: i16, error: ErrorCode) -> FetchResponse {
-    let topics = request.topics.into_iter().filter(|_| version < 13);
-    let responses = topics.map(|topic| FetchableTopicResponse {
-        topic: topic.topic,
-        partitions: topic
-            .partitions
-            .iter()
-            .map(|partition| PartitionData {
-                aborted_transactions: Some(Vec::new()),
-                ..failed(partition.partition, error)
-            })
-            .collect(),
-        ..Default::default()
-    });
-    FetchResponse { error_code: error.code(), responses: responses.collect(), ..Default::default() }
 }

@@ -5,7 +5,7 @@ use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use crate::{
     api::{
         Pending,
-        fetch::{check_epoch, error_code},
+        fetch_errors::{check_epoch, error_code},
     },
     log::timestamps::{TimeTarget, TimedRecord},
     partition::{Asker, Partition, ReadError},

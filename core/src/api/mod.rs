@@ -3,6 +3,7 @@
 mod cluster;
 mod configs;
 mod fetch;
+mod fetch_errors;
 mod group_admin;
 mod groups;
 mod list_offsets;

@@ -8,7 +8,7 @@ use alloc::{
 
 use super::{Shard, Step, Timer};
 use crate::{
-    disk::{DirectoryEntry, DirectoryId, DiskOp, DiskResult, FileName, FileRef, IoId},
+    disk::{DirectoryEntry, DirectoryId, DiskOp, DiskResult, FileName, FileRef, IoError, IoId},
     log::{checkpoint_file, open::Known},
     machine::Effect,
     notice::Notice,
@@ -88,6 +88,12 @@ impl Shard {
         step: &mut Step<'_>,
     ) {
         let Some(awaited) = self.life.waiting.remove(&io.number) else { return };
+        if let Some(error) = result.failure().filter(|error| *error != IoError::NotFound) {
+            // What cannot be read is not what is not there: without it, partitions would be taken for new ones.
+            step.effects.push(Effect::Notice(Notice::StartFailed { error }));
+            step.effects.push(Effect::Stopped);
+            return;
+        }
         match (awaited, result) {
             (Awaited::Listing, DiskResult::Entries(entries)) => self.life.listing = entries,
             (Awaited::RecoveryPoints, DiskResult::Bytes(bytes)) => {

@@ -1,3 +1,4 @@
+//! Each byte of a partition damaged, and each file cut, must be found.
 #![allow(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
 
 use std::{
