@@ -291,7 +291,7 @@ fn dependencies_are_used() {
             let of_member = |member: &&str| source.path.starts_with(&format!("{member}/"));
             source.is_rust()
                 && source.path.starts_with(&folder)
-                && (!package.is_empty() || !members.iter().any(|member| of_member(member)))
+                && (!package.is_empty() || !members.iter().any(of_member))
         });
         let text: String = own.map(|source| source.text.as_str()).collect();
         assert_eq!(unused(&manifest, &text), Vec::<String>::new(), "of package {package:?}");

@@ -46,7 +46,7 @@ pub enum LocateStep {
 impl Log {
     /// Where `offset` is, if that is known without a look at the disk.
     fn known_position(&self, offset: Offset) -> Option<LogPosition> {
-        let ends = [Some(self.written), Some(self.durable)];
+        let ends = [Some(self.end), Some(self.written), Some(self.durable)];
         ends.iter()
             .chain(&self.served_to)
             .flatten()
