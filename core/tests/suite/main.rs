@@ -4,7 +4,6 @@
     clippy::wildcard_enum_match_arm,
     reason = "what proptest and closures share is counted; an assertion looks at one case of many"
 )]
-
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at what it is about")]
 
 mod compaction;
