@@ -59,6 +59,8 @@ struct Deletions {
     steps: VecDeque<DiskOp>,
     writing: Vec<Deletion>,
     queued: Vec<Deletion>,
+    /// The file holds the start of a log that is not there any more, or that has lost its end.
+    is_stale: bool,
 }
 
 /// A deletion of records.
@@ -325,20 +327,38 @@ impl Shard {
         self.begin_deletions(step);
     }
 
-    fn begin_deletions(&mut self, step: &mut Step<'_>) {
+    /// Writes the start offsets down anew. One that is left behind would be taken for that of a later topic of the same name, or
+    /// of records that are yet to come, and these would be lost at the next start.
+    pub(super) fn renew_start_offsets(&mut self, step: &mut Step<'_>) {
+        self.checkpoints.deletions.is_stale = true;
+        if self.is_running() {
+            self.begin_deletions(step);
+        }
+    }
+
+    pub(super) fn begin_deletions(&mut self, step: &mut Step<'_>) {
         let deletions = &self.checkpoints.deletions;
-        if !deletions.writing.is_empty() || deletions.queued.is_empty() {
+        let is_wanted = deletions.is_stale || !deletions.queued.is_empty();
+        if deletions.current.is_some() || !deletions.writing.is_empty() || !is_wanted {
             return;
         }
+        self.checkpoints.deletions.is_stale = false;
         let writing = core::mem::take(&mut self.checkpoints.deletions.queued);
         let mut offsets = Offsets::new();
         for (slot, partition) in (0..).zip(&self.partitions) {
             let Some(partition) = partition else { continue };
-            let Some(log) = partition.log() else { continue };
             let moved = writing.iter().filter(|deletion| deletion.slot == slot);
-            let start = moved.map(|deletion| deletion.offset).max().unwrap_or(Offset::ZERO);
-            let start = start.max(log.start_offset());
-            if log.segments().first().is_some_and(|first| first.base_offset < start) {
+            let moved = moved.map(|deletion| deletion.offset).max().unwrap_or(Offset::ZERO);
+            let start = match partition.log() {
+                Some(log) => {
+                    let start = moved.max(log.start_offset());
+                    let first = log.segments().first();
+                    first.is_some_and(|first| first.base_offset < start).then_some(start)
+                }
+                // It cannot be served; what was known of it is still so.
+                None => partition.known_after_failure().start_offset,
+            };
+            if let Some(start) = start {
                 let topic = offsets.entry(partition.topic_name().into()).or_default();
                 topic.insert(partition.id().partition, start);
             }

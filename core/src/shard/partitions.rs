@@ -81,6 +81,7 @@ impl Shard {
         let mut disk = self.disk(step);
         disk.submit(DiskOp::RenameDirectory { directory, name });
         disk.submit(DiskOp::RemoveDirectory(directory));
+        self.renew_start_offsets(step);
     }
 
     /// A directory of this partition's name is that of a topic that was deleted: it is set aside, and the partition begins

@@ -159,6 +159,9 @@ impl Shard {
         }
         self.life.total = self.life.to_open.len();
         for (id, name, epoch) in fresh {
+            if self.known(&name, id.partition).start_offset.is_some() {
+                self.renew_start_offsets(step);
+            }
             self.make_partition(id, &name, epoch, None, step);
         }
         for name in existing {
@@ -224,6 +227,13 @@ impl Shard {
     /// A partition's log is open, or will not be.
     pub(super) fn partition_opened(&mut self, slot: u32, step: &mut Step<'_>) {
         self.note_dirty(slot, step);
+        let has_lost_its_start = self.partition(slot).is_some_and(|partition| {
+            let known = partition.known_after_failure().start_offset;
+            partition.log().is_some_and(|log| known.is_some_and(|known| known > log.start_offset()))
+        });
+        if has_lost_its_start {
+            self.renew_start_offsets(step);
+        }
         if !self.life.opening.remove(&slot) {
             return;
         }
@@ -244,7 +254,13 @@ impl Shard {
         self.set_timer(Timer::Offsets, now + after(offsets_ms));
         self.set_timer(Timer::Cleaner, now + after(self.settings.cleaner_backoff_ms));
         self.load_coordinators(step);
+        self.begin_deletions(step);
         step.effects.push(Effect::Ready);
+    }
+
+    /// Whether all partitions are open, or will not be.
+    pub(super) fn is_running(&self) -> bool {
+        self.life.phase == Phase::Running
     }
 }
 

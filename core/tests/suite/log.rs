@@ -2,11 +2,22 @@
 
 mod model;
 
-use ottla_core::disk::IoError;
+use ottla_core::{
+    disk::IoError,
+    records::Compression,
+    wire::messages::{
+        create_topics::{CreatableTopic, CreateTopicsRequest},
+        delete_topics::DeleteTopicsRequest,
+    },
+};
 use proptest::prelude::*;
 
 use self::model::{Model, TOPIC};
-use crate::support::{broker::Broker, disk::Kind};
+use crate::support::{
+    broker::{BEGINNING, Broker},
+    client::batch,
+    disk::Kind,
+};
 
 /// What happens next.
 #[derive(Debug, Clone)]
@@ -227,6 +238,46 @@ fn a_crash_after_a_clean_stop_is_a_crash() {
         broker.lose_power();
         let files = broker.disk.files_of("");
         assert!(!files.contains_key(".kafka_cleanshutdown"), "the marker is gone for good");
+    }
+}
+
+/// Records of the first topic were deleted; those of the second of the same name were not.
+#[test]
+fn a_topic_does_not_begin_where_another_of_its_name_did() {
+    for crash in [Crash::Kill, Crash::Power, Crash::Stop] {
+        let mut broker = Broker::new(1, &[]).with_topic(TOPIC, 1, &[]);
+        broker.start();
+        let records = || batch(Compression::None, &[(BEGINNING.0, None, Some(b"a"))]);
+        (0..3).for_each(|_| drop(broker.produce(TOPIC, records())));
+        let connection = broker.connect();
+        let ticket = broker.begin_delete_records(connection, TOPIC, 3);
+        broker.settle();
+        assert_eq!(broker.records_deleted(ticket), Some((0, 3)));
+        let names = vec![TOPIC.into()];
+        let deleted = broker.call(
+            4,
+            DeleteTopicsRequest { topic_names: names, timeout_ms: 1_000, ..Default::default() },
+        );
+        assert_eq!(deleted.responses[0].error_code, 0);
+        let topic = CreatableTopic {
+            name: TOPIC.into(),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..Default::default()
+        };
+        let created = broker.call(
+            5,
+            CreateTopicsRequest { topics: vec![topic], timeout_ms: 1_000, ..Default::default() },
+        );
+        assert_eq!(created.topics[0].error_code, 0);
+        (0..2).for_each(|_| drop(broker.produce(TOPIC, records())));
+        match crash {
+            Crash::Kill => broker.kill(),
+            Crash::Power => broker.lose_power(),
+            Crash::Stop => broker.stop(),
+        }
+        broker.start();
+        assert_eq!(broker.read_all(TOPIC).records.len(), 2, "all are there after {crash:?}");
     }
 }
 

@@ -5,7 +5,7 @@
 //! these in the place of the old. Offsets stay. Keys are told apart and records filtered [beside the shard](filter).
 //!
 //! The new files take the place of the old in an order in which a crash at any moment leaves a log that holds everything:
-//! see [`Compaction::replacement`].
+//! see `Compaction::replacement`.
 
 pub mod filter;
 pub mod keys;

@@ -44,7 +44,7 @@ pub(super) struct Model {
     start: i64,
     shown: i64,
     sync_may_fail: bool,
-    /// The broker has been started since the log was last looked at: a deletion that failed has taken effect, or never will.
+    /// No deletion was asked for since the broker was started: one that failed before has taken effect, or never will.
     is_fresh: bool,
 }
 
@@ -122,6 +122,7 @@ impl Model {
         let ticket = broker.begin_delete_records(connection, TOPIC, offset);
         self.deletions.push((ticket, offset));
         self.starts.push(offset);
+        self.is_fresh = false;
     }
 
     pub(super) fn take_answers(&mut self, broker: &mut Broker) {
