@@ -248,7 +248,9 @@ fn a_topic_does_not_begin_where_another_of_its_name_did() {
         let mut broker = Broker::new(1, &[]).with_topic(TOPIC, 1, &[]);
         broker.start();
         let records = || batch(Compression::None, &[(BEGINNING.0, None, Some(b"a"))]);
-        (0..3).for_each(|_| drop(broker.produce(TOPIC, records())));
+        for _ in 0..3 {
+            broker.produce(TOPIC, records());
+        }
         let connection = broker.connect();
         let ticket = broker.begin_delete_records(connection, TOPIC, 3);
         broker.settle();
@@ -270,7 +272,9 @@ fn a_topic_does_not_begin_where_another_of_its_name_did() {
             CreateTopicsRequest { topics: vec![topic], timeout_ms: 1_000, ..Default::default() },
         );
         assert_eq!(created.topics[0].error_code, 0);
-        (0..2).for_each(|_| drop(broker.produce(TOPIC, records())));
+        for _ in 0..2 {
+            broker.produce(TOPIC, records());
+        }
         match crash {
             Crash::Kill => broker.kill(),
             Crash::Power => broker.lose_power(),
