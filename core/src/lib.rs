@@ -15,6 +15,7 @@ pub mod job;
 pub mod log;
 pub mod machine;
 pub mod metadata;
+pub mod mutants;
 pub mod notice;
 pub mod partition;
 pub mod records;

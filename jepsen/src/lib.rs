@@ -1,0 +1,1 @@
+//! Histories of what clients asked and were told, and the checker that judges them.

@@ -1,0 +1,1 @@
+//! The core's machines under a model checker.
