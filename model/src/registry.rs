@@ -1,0 +1,8 @@
+//! All configurations.
+
+use crate::harness::Configuration;
+
+/// All configurations, the small ones first.
+pub fn all() -> Vec<Configuration> {
+    Vec::new()
+}
