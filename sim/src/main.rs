@@ -11,5 +11,5 @@ fn main() -> ExitCode {
 
 #[cfg(madsim)]
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    ottla_sim::cli::main()
 }

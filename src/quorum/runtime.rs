@@ -138,6 +138,10 @@ impl AsyncRuntime for ShellRuntime {
         Sleep::new(tokio::time::sleep(duration))
     }
 
+    #[cfg_attr(
+        madsim,
+        expect(clippy::useless_conversion, reason = "the simulator's instants are the standard's")
+    )]
     fn sleep_until(deadline: Instant) -> Sleep {
         Sleep::new(tokio::time::sleep_until(deadline.into()))
     }
@@ -195,7 +199,11 @@ impl AsyncRuntime for ShellRuntime {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        async move { tokio::task::spawn_blocking(work).await.map_err(io::Error::other) }
+        async move {
+            #[cfg_attr(madsim, expect(deprecated, reason = "the simulator does it at once"))]
+            let task = tokio::task::spawn_blocking(work);
+            task.await.map_err(io::Error::other)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod data_folder;
 mod exposition;
 #[cfg(not(madsim))]
 mod http;
+#[cfg_attr(madsim, expect(dead_code, reason = "the simulator serves no metrics"))]
 mod metrics;
 mod notices;
 mod run;

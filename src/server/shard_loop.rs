@@ -242,6 +242,7 @@ impl<W: World> ShardLoop<W> {
 
     fn compute(&self, io: IoId, job: Job) {
         let sender = self.sender.clone();
+        #[cfg_attr(madsim, expect(deprecated, reason = "the simulator does it at once"))]
         tokio::task::spawn_blocking(move || {
             // The loop ends last.
             let _ = sender.send(Event::Input(Input::Computed { io, result: job.run() }));

@@ -1,0 +1,275 @@
+//! Faults: what there are, and which of them struck. Each has a number among its kind, so that a single one can be left out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::trace::{Kind, Place, Trace};
+
+macro_rules! faults {
+    ($($family:ident $family_text:literal { $($(#[doc = $what:literal])+ $name:ident $text:literal,)* })*) => {
+        /// Faults that a run has or has not, as a whole.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Family {
+            $(#[doc = $family_text] $family,)*
+        }
+
+        impl Family {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$family,)*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$family => $family_text,)* }
+            }
+        }
+
+        /// A kind of fault.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Fault {
+            $($($(#[doc = $what])+ $name,)*)*
+        }
+
+        impl Fault {
+            /// All there are.
+            pub const ALL: &[Self] = &[$($(Self::$name,)*)*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $($(Self::$name => $text,)*)* }
+            }
+
+            /// Its family.
+            pub const fn family(self) -> Family {
+                match self { $($(Self::$name => Family::$family,)*)* }
+            }
+        }
+    };
+}
+
+faults! {
+    DiskSlow "disk-slow" {
+        /// An operation takes ten to a thousand times as long as usual.
+        DiskSlow "disk-slow",
+        /// An operation takes seconds.
+        DiskStall "disk-stall",
+    }
+    DiskError "disk-error" {
+        /// A read fails with EIO.
+        DiskReadError "read-eio",
+        /// A write fails with EIO.
+        DiskWriteError "write-eio",
+        /// A write ends early.
+        DiskShortWrite "short-write",
+        /// An operation on names fails with EIO.
+        DiskNameError "name-eio",
+    }
+    DiskSync "disk-sync" {
+        /// A sync fails, and the pages are dropped.
+        DiskSyncError "sync-eio",
+    }
+    DiskFull "disk-full" {
+        /// The disk is full for a while.
+        DiskFull "disk-full",
+    }
+    DiskRot "disk-rot" {
+        /// A bit of what was written is another.
+        DiskRot "bit-rot",
+        /// A write lands elsewhere.
+        DiskMisdirected "misdirected-write",
+    }
+    DiskCrash "disk-crash" {
+        /// Sectors that were not synced are lost.
+        DiskLostSectors "lost-sectors",
+        /// Sectors that were not synced are garbage.
+        DiskTornSectors "torn-sectors",
+        /// Names that were not synced are lost.
+        DiskLostNames "lost-names",
+    }
+    DiskWipe "disk-wipe" {
+        /// A machine comes back with an empty disk.
+        DiskWiped "wiped-disk",
+    }
+    NetLoss "net-loss" {
+        /// A segment is lost, and sent again later.
+        NetLoss "lost-segment",
+    }
+    NetHold "net-hold" {
+        /// A segment, and what follows it, is held for seconds.
+        NetHold "held-segments",
+    }
+    NetReset "net-reset" {
+        /// A connection is reset.
+        NetReset "reset",
+        /// A connection goes dead without anybody being told.
+        NetHalfOpen "half-open",
+    }
+    NetPartition "net-partition" {
+        /// A link no longer carries, in one direction or both.
+        NetLinkCut "link-cut",
+        /// A machine is cut off.
+        NetIsolated "isolated",
+        /// The machines fall into halves.
+        NetHalves "halves",
+        /// Halves that only one machine connects.
+        NetBridge "bridge",
+    }
+    NetSlow "net-slow" {
+        /// A link is slow for a while.
+        NetSlowLink "slow-link",
+    }
+    NetBytes "net-bytes" {
+        /// A connection of which bytes are read one by one.
+        NetOneByte "one-byte-reads",
+        /// A connection with a tiny window.
+        NetTinyWindow "tiny-window",
+    }
+    ClockDrift "clock-drift" {
+        /// A clock runs at another rate.
+        ClockDrift "clock-drift",
+    }
+    ClockJump "clock-jump" {
+        /// A clock jumps forwards.
+        ClockForward "clock-forward",
+        /// A clock jumps back.
+        ClockBack "clock-back",
+    }
+    ProcessKill "process-kill" {
+        /// A process is killed: what it wrote stays in the page cache.
+        ProcessKill "kill",
+    }
+    ProcessPower "process-power" {
+        /// A machine loses power.
+        ProcessPower "power-loss",
+        /// A machine loses power at a file operation.
+        ProcessPowerAtOperation "power-loss-at-operation",
+    }
+    ProcessPause "process-pause" {
+        /// A process stands still.
+        ProcessPause "pause",
+    }
+    ProcessStop "process-stop" {
+        /// A broker is stopped in order.
+        ProcessStop "graceful-stop",
+        /// All brokers are stopped in order, one after the other.
+        ProcessRoll "rolling-restart",
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Family {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().copied().find(|family| family.name() == text);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|family| family.name()).collect();
+            format!("there is no family {text}; there are: {}", names.join(", "))
+        })
+    }
+}
+
+/// One fault of a run: the kind, and its number among its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FaultId {
+    /// What kind.
+    pub fault: Fault,
+    /// The how manieth, from 1.
+    pub number: u64,
+}
+
+impl fmt::Display for FaultId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.fault, self.number)
+    }
+}
+
+impl std::str::FromStr for FaultId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let malformed = || format!("{text} is not a fault: those are KIND#NUMBER, as in kill#2");
+        let (name, number) = text.split_once('#').ok_or_else(malformed)?;
+        let fault = Fault::ALL.iter().copied().find(|fault| fault.name() == name);
+        let number = number.parse().map_err(|_| malformed())?;
+        Ok(Self { fault: fault.ok_or_else(malformed)?, number })
+    }
+}
+
+/// The faults of a run. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Faults(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    trace: Trace,
+    dropped: BTreeSet<FaultId>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many of each kind were about to strike, and how many did.
+    counts: BTreeMap<Fault, (u64, u64)>,
+    has_healed: bool,
+}
+
+impl Faults {
+    /// All faults may strike, but those that are dropped.
+    pub fn new(trace: Trace, dropped: BTreeSet<FaultId>) -> Self {
+        Self(Arc::new(Shared { trace, dropped, state: Mutex::default() }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A fault is about to strike: whether it does. Whoever asks must then have it happen.
+    pub fn strike(
+        &self,
+        fault: Fault,
+        place: impl Into<Place>,
+        text: impl FnOnce() -> String,
+    ) -> bool {
+        let mut state = self.state();
+        if state.has_healed {
+            return false;
+        }
+        let (considered, struck) = state.counts.entry(fault).or_default();
+        *considered += 1;
+        let id = FaultId { fault, number: *considered };
+        if self.0.dropped.contains(&id) {
+            return false;
+        }
+        *struck += 1;
+        drop(state);
+        let figures = [fault as u64, id.number, 0];
+        self.0.trace.row(place, Kind::Fault, figures, || format!("{id} {}", text()));
+        true
+    }
+
+    /// No more faults strike.
+    pub fn heal(&self) {
+        self.state().has_healed = true;
+    }
+
+    /// How many struck, by kind.
+    pub fn struck(&self) -> BTreeMap<Fault, u64> {
+        let state = self.state();
+        let struck = state.counts.iter().filter(|(_, (_, struck))| *struck > 0);
+        struck.map(|(fault, (_, struck))| (*fault, *struck)).collect()
+    }
+}

@@ -1,0 +1,67 @@
+//! Coverage marks: what must happen sometimes. A batch of runs says which never did.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! marks {
+    ($($(#[doc = $what:literal])+ $name:ident $text:literal,)*) => {
+        /// What must happen sometimes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Mark {
+            $($(#[doc = $what])+ $name,)*
+        }
+
+        impl Mark {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+marks! {
+    /// A broker came back from a crash.
+    RestartedAfterCrash "restarted after a crash",
+    /// A broker crashed while it was recovering.
+    CrashedInRecovery "crashed in recovery",
+    /// A broker stopped in order.
+    StoppedInOrder "stopped in order",
+    /// Bytes came from a client that was gone.
+    LatePacket "bytes of a process that was gone",
+    /// A writer had to wait for its reader.
+    BackPressure "back-pressure",
+    /// A connection attempt met a partition.
+    ConnectInPartition "connected into a partition",
+    /// A clock stepped back.
+    ClockStepBack "a clock stepped back",
+}
+
+/// A process runs one world, and so counts for it. What is counted is never read by the world.
+static HITS: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
+
+/// It happened.
+pub fn sometimes(mark: Mark) {
+    HITS[mark as usize].fetch_add(1, Ordering::Relaxed);
+}
+
+/// It happened, if it did.
+#[macro_export]
+macro_rules! sometimes {
+    ($mark:ident) => {
+        $crate::marks::sometimes($crate::marks::Mark::$mark)
+    };
+    ($mark:ident, $condition:expr) => {
+        if $condition {
+            $crate::marks::sometimes($crate::marks::Mark::$mark);
+        }
+    };
+}
+
+/// How often each was hit.
+pub fn hits() -> Vec<(Mark, u64)> {
+    let hits = Mark::ALL.iter().map(|mark| (*mark, HITS[*mark as usize].load(Ordering::Relaxed)));
+    hits.collect()
+}

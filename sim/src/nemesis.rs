@@ -1,0 +1,1 @@
+//! What troubles the world.

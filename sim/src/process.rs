@@ -1,0 +1,1 @@
+//! Processes: they begin, die, stand still and end.

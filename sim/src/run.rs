@@ -1,0 +1,1 @@
+//! A run: chaos, then calm, then the verdict.
