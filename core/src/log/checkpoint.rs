@@ -47,7 +47,9 @@ impl Log {
             directory: self.directory,
             name: FileName::segment(position.offset, SNAPSHOT),
         };
-        let content = snapshot::encode(&self.producers, &self.epochs, place);
+        // What was appended and is not written may never be.
+        let producers = self.producers.below(position.offset);
+        let content = snapshot::encode(&producers, &self.epochs, place);
         let create = disk.submit(DiskOp::Create(file));
         let data = WriteData::Bytes(content);
         let write = disk.submit(DiskOp::Write { file, position: 0, data });

@@ -103,6 +103,16 @@ impl Producers {
         self.iter().filter_map(|(id, producer)| Some((id, last(producer)?))).collect()
     }
 
+    /// What is known without the batches at `offset` and above.
+    #[must_use]
+    pub fn below(&self, offset: Offset) -> Self {
+        let mut below = self.clone();
+        for producer in below.producers.values_mut() {
+            producer.batches.retain(|batch| batch.last_offset < offset);
+        }
+        below
+    }
+
     /// Restores a producer out of a snapshot.
     pub fn restore(&mut self, id: ProducerId, producer: Producer) {
         self.producers.insert(id, producer);
