@@ -38,8 +38,126 @@ macro_rules! mutants {
 }
 
 mutants! {
-    /// A record is acknowledged when it was written, not when it was synced.
+    /// The recovery points move before what lies below them is synced (KAFKA-10101).
+    RecoveryPointTooEarly = "S1",
+    /// What recovery found at the end of a log is served before it is synced.
+    RecoveredTailUnsynced = "S2",
+    /// The names of new segments are not synced (KAFKA-15572).
+    DirectoryNotSynced = "S3",
+    /// The producers in a log's snapshot are not loaded at a restart (KAFKA-12520).
+    SnapshotNotLoaded = "S5",
+    /// Compaction removes a tombstone at once, without its delete horizon (KAFKA-4529).
+    TombstoneTooEarly = "S6",
+    /// Retention goes by records' timestamps alone: one from the future keeps its segment (KAFKA-18929).
+    FutureTimestampPins = "S9",
+    /// A record is acknowledged when it is appended, not when it is durable.
     AcknowledgeBeforeSync = "S11",
+    /// Records count as durable, for answers and for the high watermark, when they are written.
+    ShownWhenWritten = "S12",
+    /// Recovery does not verify the checksums of what it finds.
+    RecoveryTrustsChecksums = "S13",
+    /// Recovery leaves the damaged tail of the log in its file.
+    TailNotCutOff = "S14",
+    /// The name of a new partition's directory is not synced.
+    ParentNotSynced = "S15",
+    /// DeleteRecords is answered before the new start offset is durable.
+    StartOffsetNotSynced = "S16",
+    /// Compaction drops the newest record of a key as well.
+    CompactionDropsNewest = "S17",
+    /// A compacted segment takes the place of the old ones before it is synced.
+    CompactionNotSynced = "S18",
+    /// The marker of a clean stop is not removed at the start.
+    CleanMarkerStays = "S19",
+    /// An entry of the offset index leads behind its batch.
+    IndexEntryMisplaced = "S20",
+    /// Where readers were is believed although compaction has moved the records.
+    StalePlaceAfterCompaction = "S21",
+    /// A search that is under way is not begun anew when segments go or are replaced.
+    LayoutNotCounted = "S22",
+    /// A write for which there was no space counts as written.
+    FullDiskTakenForWritten = "S23",
+    /// After a failed sync the partition goes on as if the next one made up for it (fsyncgate).
+    FailedSyncBelieved = "S24",
+    /// Checkpoints, votes and snapshots take the place of the old ones before they are synced.
+    ReplacedWithoutSync = "S25",
+    /// Recovery goes on behind a gap.
+    GapAccepted = "S26",
+    /// The directory of a deleted topic is taken for that of a new one of its name.
+    OldTopicAdopted = "S27",
+    /// The indexes of the old segment stay when a compacted one takes its name.
+    OldIndexesStay = "S28",
+    /// Batches are not verified before they are served.
+    DamagedBatchServed = "S29",
+    /// A producer's new epoch may begin at any sequence.
+    AnySequenceInNewEpoch = "P2",
+    /// What is known of producers goes when old segments do (KIP-360).
+    StateGoesWithRetention = "P3",
+    /// What is known of producers goes when a new segment begins.
+    StateGoesAtRoll = "P4",
+    /// A duplicate is answered with the end of the log (redpanda#5356).
+    DuplicateGetsEndOffset = "P5",
+    /// Only the last batch of each producer is known (KAFKA-5494).
+    OneBatchRemembered = "P8",
+    /// A producer's old incarnation may go on writing.
+    StaleEpochAccepted = "P9",
+    /// Batches whose predecessors are missing are accepted.
+    GapInSequenceAccepted = "P10",
+    /// A duplicate is acknowledged although the first one is not durable yet.
+    DuplicateAnsweredEarly = "P11",
+    /// A block of producer ids is given out twice.
+    ProducerIdsReused = "P12",
+    /// Recovery takes no note of the producers' batches behind the snapshot.
+    TailNotNoted = "P13",
+    /// A snapshot knows batches that were not written yet.
+    SnapshotAheadOfLog = "P14",
+    /// Offsets of a group with members expire as those of one without (KAFKA-13636).
+    LiveOffsetsExpire = "G2",
+    /// An offset that was loaded expires at once when nobody is in the group (KAFKA-8069).
+    ExpiryBeginsAnew = "G3",
+    /// Offsets that were deleted are back after a restart.
+    OffsetTombstonesIgnored = "G4",
+    /// Committed offsets are not loaded at a restart.
+    OffsetsNotLoaded = "G6",
+    /// Commits of an old generation are accepted (KAFKA-2555).
+    GenerationNotChecked = "G7",
+    /// Commits of the process that a static member has replaced are accepted (KIP-345).
+    StaticMemberNotFenced = "G8",
+    /// Members get what they had before while the leader is still assigning (KAFKA-12984).
+    AssignedFromLastTime = "G9",
+    /// A member that sends no heartbeats stays.
+    DeadMemberStays = "G10",
+    /// A coordinator answers while it is still reading its partition.
+    ServesWhileLoading = "G11",
+    /// A commit is answered before it is durable.
+    CommitAnsweredEarly = "G13",
+    /// Members learn of their assignment before it is durable.
+    AssignedBeforeDurable = "G14",
+    /// A rebalance does not begin a new generation.
+    GenerationStays = "G15",
+    /// Of the commits that are loaded at a restart the oldest counts.
+    OldestCommitWins = "G16",
+    /// Fetch shows what is not durable yet (KAFKA-725).
+    AboveHighWatermark = "F1",
+    /// A new topic inherits the offsets committed for an old one of its name (KAFKA-12257).
+    OffsetsByNameAlone = "F2",
+    /// A fetch session leaves out a partition whose high watermark has not changed (redpanda#11748).
+    SessionOmitsRecords = "F3",
+    /// Any leader epoch of a client is taken for the current one (KIP-320).
+    AnyEpochAccepted = "F5",
+    /// A reader is not told that its last record is not in the log any more (KIP-595).
+    DivergenceNotTold = "F6",
+    /// ListOffsets tells the end of the log, not the high watermark.
+    EndAboveHighWatermark = "F7",
+    /// A fetch that waits is not woken when records come.
+    WaitingFetchNotWoken = "F8",
+    /// The leader epoch is the same after a restart (KAFKA-10527).
+    EpochStays = "Q1",
+    /// The vote is not synced before it counts.
+    VoteNotSynced = "Q2",
+    /// Metadata takes effect before it is synced.
+    MetadataNotSynced = "Q6",
+    /// An answer leaves before that to an earlier request.
+    AnswersOutOfOrder = "N1",
 }
 
 /// Whether this build can be spoilt.

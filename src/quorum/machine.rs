@@ -19,6 +19,7 @@ use ottla_core::{
         Image, Outcome,
         log::{LogSnapshot, frame, unframe},
     },
+    mutants::{Mutant, planted},
 };
 
 use super::{Decision, Tell, Types, membership, store::log_id};
@@ -77,6 +78,9 @@ pub(super) async fn replace_file<D: Disk>(
     content: Bytes,
 ) -> io::Result<()> {
     for op in replace(file, aside, content) {
+        if planted(Mutant::VoteNotSynced) && matches!(op, DiskOp::Sync { .. }) {
+            continue;
+        }
         failure(&perform(disk, op).await)?;
     }
     Ok(())

@@ -20,6 +20,7 @@ use ottla_core::{
     metadata::log::{
         LogEntry, PayloadKind, Vote, decode_commands, encode_commands, frame, unframe,
     },
+    mutants::{Mutant, planted},
 };
 
 use super::{
@@ -167,7 +168,9 @@ impl<D: Disk> LogStore<D> {
         failure(&perform(&self.disk, write).await)?;
         let directories = if is_new { vec![DirectoryId::METADATA] } else { Vec::new() };
         let sync = DiskOp::Sync { files: vec![file(number)], directories };
-        failure(&perform(&self.disk, sync).await)?;
+        if !planted(Mutant::MetadataNotSynced) {
+            failure(&perform(&self.disk, sync).await)?;
+        }
         self.active = Some((number, position));
         let mut log = self.log();
         for stored in stored {

@@ -10,8 +10,8 @@ use crate::{
     },
     disk::FileRange,
     log::{LogPosition, prepare::Wanted},
-    partition::Layout,
-    partition::{Asker, Partition, ReadError},
+    mutants::{Mutant, planted},
+    partition::{Asker, Layout, Partition, ReadError},
     session::{
         RequestId,
         fetch_sessions::{FetchKey, FetchTerms, FetchTopic, LastTold, SessionKind, SessionRequest},
@@ -372,7 +372,7 @@ impl Shard {
         let seen = self.seen(slot);
         let asker = Asker::Request { request: id, index };
         self.with_partition(slot, step, |partition, context| {
-            let limit = partition.high_watermark();
+            let limit = partition.readable();
             let wanted = Wanted { from, limit, bytes_max, at_least_one: nothing_yet };
             partition.prepare(asker, wanted, context);
         });
@@ -459,7 +459,8 @@ impl Shard {
                 high_watermark: Some(part.seen.high_watermark),
                 log_start_offset: Some(part.seen.start_offset),
             };
-            let is_plain = matches!(part.outcome, Outcome::Nothing);
+            let is_plain =
+                matches!(part.outcome, Outcome::Nothing) || planted(Mutant::SessionOmitsRecords);
             if incremental && is_plain && told == part.told {
                 continue;
             }
@@ -554,7 +555,7 @@ fn judge(partition: &Partition, terms: &FetchTerms) -> Outcome {
         return Outcome::Failed(error);
     }
     let offset = Offset(terms.fetch_offset);
-    if terms.last_fetched_epoch >= 0 {
+    if terms.last_fetched_epoch >= 0 && !planted(Mutant::DivergenceNotTold) {
         let fetched = LeaderEpoch(terms.last_fetched_epoch);
         match log.epochs().end_offset_for(fetched, log.end_offset()) {
             None => return Outcome::Failed(ErrorCode::OffsetOutOfRange),

@@ -8,6 +8,7 @@ use crate::{
         fetch_errors::{check_epoch, error_code},
     },
     log::timestamps::{TimeTarget, TimedRecord},
+    mutants::{Mutant, planted},
     partition::{Asker, Partition, ReadError},
     shard::{Incoming, Shard, Step},
     types::{ErrorCode, LeaderEpoch, Offset, Timestamp},
@@ -138,6 +139,9 @@ impl Shard {
             Wanted::Known(Ok(Found { timestamp, offset: offset.0, epoch }))
         };
         match asked.timestamp {
+            LATEST if planted(Mutant::EndAboveHighWatermark) => {
+                at(log.end_offset(), log.epochs().latest())
+            }
             LATEST => at(partition.high_watermark().offset, log.epochs().latest()),
             EARLIEST => at(log.start_offset(), log.epochs().epoch_of(log.start_offset())),
             EARLIEST_LOCAL if version >= 8 => {

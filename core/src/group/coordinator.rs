@@ -14,6 +14,7 @@ use super::{
 use crate::{
     inspect::GroupFigures,
     machine::{Now, Random},
+    mutants::{Mutant, planted},
     records::{
         BATCH_HEADER_BYTES, BatchBuilder, Compression, Records,
         batch::{self, BatchHeader},
@@ -124,8 +125,9 @@ impl Coordinator {
     }
 
     /// Whether it can answer, and why not.
-    pub const fn check_serving(&self) -> Result<(), ErrorCode> {
+    pub fn check_serving(&self) -> Result<(), ErrorCode> {
         match self.phase {
+            Phase::Loading(_) if planted(Mutant::ServesWhileLoading) => Ok(()),
             Phase::Loading(_) => Err(ErrorCode::CoordinatorLoadInProgress),
             Phase::Serving => Ok(()),
             Phase::Failed => Err(ErrorCode::CoordinatorNotAvailable),
@@ -202,10 +204,20 @@ impl Coordinator {
             Read::GroupGone(id) => {
                 self.groups.remove(&id);
             }
-            Read::Offset(id, key, committed) => {
+            Read::Offset(..) if planted(Mutant::OffsetsNotLoaded) => {}
+            Read::Offset(id, key, mut committed) => {
                 self.loaded_offsets += 1;
+                if planted(Mutant::ExpiryBeginsAnew) {
+                    committed.expire_timestamp = Some(committed.commit_timestamp);
+                }
+                if planted(Mutant::OldestCommitWins)
+                    && self.groups.get(&id).is_some_and(|group| group.offset(&key).is_some())
+                {
+                    return;
+                }
                 self.group_for_loading(id, now).take_offset(key, committed);
             }
+            Read::OffsetGone(..) if planted(Mutant::OffsetTombstonesIgnored) => {}
             Read::OffsetGone(id, key) => {
                 if let Some(group) = self.groups.get_mut(&id) {
                     group.forget_offset(&key);
@@ -280,7 +292,8 @@ impl Coordinator {
 
     /// Writes the tombstones of the offsets of a topic that was deleted.
     pub fn forget_topic(&mut self, topic: &str, context: &mut GroupContext<'_>) {
-        for group in self.groups.values() {
+        let groups = self.groups.values().filter(|_| !planted(Mutant::OffsetsByNameAlone));
+        for group in groups {
             let keys = group.offsets().map(|(key, _)| key).filter(|key| key.topic == topic);
             let keys: Vec<_> = keys.cloned().collect();
             if !keys.is_empty() {

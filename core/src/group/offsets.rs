@@ -4,6 +4,7 @@ use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 use super::{Group, GroupContext, GroupState, Then, Write, records};
 use crate::{
+    mutants::{Mutant, planted},
     session::RequestId,
     types::{ErrorCode, LeaderEpoch, Offset, Timestamp, TopicId},
     wire::{
@@ -87,8 +88,12 @@ impl Group {
             // An administrator's commit would be overwritten by the members', or overwrite theirs.
             return Err(ErrorCode::UnknownMemberId);
         }
-        self.identify(member_id, instance_id)?;
-        if generation != self.generation {
+        let known = self.identify(member_id, instance_id);
+        let is_fenced = known == Err(ErrorCode::FencedInstanceId);
+        if !(is_fenced && planted(Mutant::StaticMemberNotFenced)) {
+            known?;
+        }
+        if generation != self.generation && !planted(Mutant::GenerationNotChecked) {
             return Err(ErrorCode::IllegalGeneration);
         }
         match self.state {
@@ -117,6 +122,9 @@ impl Group {
         let records =
             records.map(|(key, offset)| records::offset_record(&self.id, key, Some(offset)));
         let records = records.collect();
+        if planted(Mutant::CommitAnsweredEarly) {
+            context.out.answers.push((request, response.clone().into()));
+        }
         let then = Then::Commit { request, response, offsets };
         context.out.writes.push(Write { group: self.id.clone(), records, then });
     }
@@ -213,6 +221,9 @@ impl Group {
                 // It never had members: each offset is by itself.
                 (GroupState::Empty, None) => offset.commit_timestamp,
                 (GroupState::Empty, Some(_)) => self.state_since.max(offset.commit_timestamp),
+                (GroupState::Stable, _) if planted(Mutant::LiveOffsetsExpire) => {
+                    offset.commit_timestamp
+                }
                 (GroupState::Stable, _) => match &subscribed {
                     Some(topics) if !topics.contains(&key.topic) => offset.commit_timestamp,
                     Some(_) | None => return false,

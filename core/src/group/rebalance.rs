@@ -9,6 +9,7 @@ use alloc::{
 
 use super::{Group, GroupContext, GroupState, JoinDeadline, Then, Write, join::after_ms};
 use crate::{
+    mutants::{Mutant, planted},
     notice::Notice,
     types::{ErrorCode, Instant},
 };
@@ -126,7 +127,9 @@ impl Group {
             self.join_deadline = Some(JoinDeadline { at, initial_remaining_ms: None });
             return;
         }
-        self.generation = if self.generation == i32::MAX { 1 } else { self.generation + 1 };
+        if !planted(Mutant::GenerationStays) || self.generation == 0 {
+            self.generation = if self.generation == i32::MAX { 1 } else { self.generation + 1 };
+        }
         if self.members.is_empty() {
             self.protocol = None;
             self.leader = None;
@@ -256,7 +259,7 @@ impl Group {
             if member.session_deadline > now.instant {
                 continue;
             }
-            if member.is_waiting() {
+            if member.is_waiting() || planted(Mutant::DeadMemberStays) {
                 member.session_deadline = after_ms(now, member.session_timeout_ms.max(1));
             } else {
                 dead.push(member.id.clone());

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Group, GroupContext, GroupState, Then, Write, join::after_ms};
 use crate::{
     machine::owned,
+    mutants::{Mutant, planted},
     notice::Notice,
     session::RequestId,
     types::ErrorCode,
@@ -32,7 +33,10 @@ impl Group {
         }
         let Some(member) = self.members.get_mut(&body.member_id) else { return };
         member.session_deadline = after_ms(context.now, member.session_timeout_ms);
-        match self.state {
+        let is_told_early = planted(Mutant::AssignedFromLastTime)
+            && self.state == GroupState::CompletingRebalance
+            && self.leader.as_ref() != Some(&body.member_id);
+        match if is_told_early { GroupState::Stable } else { self.state } {
             GroupState::Stable => {
                 self.pending_sync.remove(&body.member_id);
                 let response = self.sync_response(&body.member_id);
@@ -76,7 +80,7 @@ impl Group {
     }
 
     /// The leader has brought the assignment: it counts once it is written down.
-    fn take_assignment(&self, body: SyncGroupRequest, context: &mut GroupContext<'_>) {
+    fn take_assignment(&mut self, body: SyncGroupRequest, context: &mut GroupContext<'_>) {
         let mut assignments: BTreeMap<String, Bytes> =
             self.members.keys().map(|id| (id.clone(), Bytes::new())).collect();
         for assignment in body.assignments {
@@ -85,6 +89,9 @@ impl Group {
             }
         }
         let records = [self.record_with(&assignments)].into();
+        if planted(Mutant::AssignedBeforeDurable) {
+            self.assigned(self.generation, assignments.clone(), Ok(()), context);
+        }
         let then = Then::Assign { generation: self.generation, assignments };
         context.out.writes.push(Write { group: self.id.clone(), records, then });
     }

@@ -6,6 +6,7 @@ use super::{Log, LogPosition, Segment, config::LogConfig, index::TimeEntry};
 use crate::{
     disk::{Disk, DiskOp, DiskResult, FileName, FileRef, IoError, IoId, WriteData},
     machine::Now,
+    mutants::{Mutant, planted},
     records::{BATCH_HEADER_BYTES, BatchHeader, batch::CHECKSUMMED_FROM},
     types::{LeaderEpoch, Offset, Timestamp},
 };
@@ -180,6 +181,9 @@ impl Log {
         } else {
             self.create_directory(disk);
         }
+        if planted(Mutant::StateGoesAtRoll) {
+            self.producers.clear();
+        }
         let segment = Segment::new(self.directory, self.end.offset, now);
         for file in segment.files() {
             self.setup.push(disk.submit(DiskOp::Create(file)).number);
@@ -217,7 +221,10 @@ impl Log {
 
     /// Takes the end of an operation that the log asked for.
     pub fn operation_ended(&mut self, io: IoId, result: &DiskResult) -> WriteEnd {
-        if let Some(error) = result.failure() {
+        let is_overlooked = |error: &IoError| {
+            planted(Mutant::FullDiskTakenForWritten) && *error == IoError::NoSpace
+        };
+        if let Some(error) = result.failure().filter(|error| !is_overlooked(error)) {
             return WriteEnd::Failed(error);
         }
         if let Some((base, which)) = self.index_writes.remove(&io.number) {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     disk::{Disk, DiskOp, FileName, FileRef, IoId, WriteData},
+    mutants::{Mutant, planted},
     types::Offset,
 };
 
@@ -48,7 +49,8 @@ impl Log {
             name: FileName::segment(position.offset, SNAPSHOT),
         };
         // What was appended and is not written may never be.
-        let producers = self.producers.below(position.offset);
+        let known = if planted(Mutant::SnapshotAheadOfLog) { self.end } else { position };
+        let producers = self.producers.below(known.offset);
         let content = snapshot::encode(&producers, &self.epochs, place);
         let create = disk.submit(DiskOp::Create(file));
         let data = WriteData::Bytes(content);

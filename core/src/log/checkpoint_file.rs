@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::epochs::{EpochStart, Epochs};
 use crate::{
     disk::{DirectoryId, DiskOp, FileName, FileRef, WriteData},
+    mutants::{Mutant, planted},
     types::{LeaderEpoch, Offset, PartitionIndex},
 };
 
@@ -142,13 +143,17 @@ pub fn encode_epochs(epochs: &Epochs) -> Bytes {
 /// is there is either the old or the new whole.
 pub fn replace(file: FileRef, aside: &'static str, content: Bytes) -> VecDeque<DiskOp> {
     let aside = FileRef { directory: file.directory, name: FileName::Fixed(aside) };
-    VecDeque::from([
+    let mut steps = VecDeque::from([
         DiskOp::Create(aside),
         DiskOp::Write { file: aside, position: 0, data: WriteData::Bytes(content) },
         DiskOp::Sync { files: [aside].into(), directories: Vec::new() },
         DiskOp::Rename { file: aside, name: file.name },
         DiskOp::Sync { files: Vec::new(), directories: [file.directory].into() },
-    ])
+    ]);
+    if planted(Mutant::ReplacedWithoutSync) {
+        steps.retain(|step| !matches!(step, DiskOp::Sync { .. }));
+    }
+    steps
 }
 
 #[cfg(test)]

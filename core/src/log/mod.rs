@@ -39,6 +39,7 @@ pub use sync::SyncSet;
 use self::{epochs::Epochs, index::TimeEntry, producers::Producers, segment::Segment};
 use crate::{
     disk::DirectoryId,
+    mutants::{Mutant, planted},
     types::{Instant, Offset, TopicId},
 };
 
@@ -163,8 +164,9 @@ impl Log {
 
     /// What may be acknowledged and shown: what is on disk, or, where the topic's `flush.messages` says that this is not
     /// needed, what has been written.
-    pub const fn acknowledgeable(&self) -> LogPosition {
-        if self.config.is_durable() { self.durable } else { self.written }
+    pub fn acknowledgeable(&self) -> LogPosition {
+        let is_durable = self.config.is_durable() && !planted(Mutant::ShownWhenWritten);
+        if is_durable { self.durable } else { self.written }
     }
 
     /// Where recovery would begin.

@@ -24,6 +24,7 @@ use crate::{
     disk::{
         DirectoryEntry, DirectoryId, Disk, DiskOp, DiskResult, FileName, FileRef, IoError, IoId,
     },
+    mutants::{Mutant, planted},
     types::{Offset, TopicId},
 };
 
@@ -173,6 +174,7 @@ impl Opening {
     fn go_on(&mut self, disk: &mut Disk<'_>) -> OpenStep {
         if let Some(owner) = self.owner
             && owner != self.log.topic
+            && !planted(Mutant::OldTopicAdopted)
         {
             return OpenStep::Foreign(owner);
         }
@@ -349,7 +351,9 @@ impl Opening {
     fn recover(&mut self, disk: &mut Disk<'_>) {
         let place = self.snapshot.as_ref().and_then(|(_, snapshot)| snapshot.place);
         if let Some((_, snapshot)) = &self.snapshot {
-            self.log.producers = snapshot.producers.clone();
+            if !planted(Mutant::SnapshotNotLoaded) {
+                self.log.producers = snapshot.producers.clone();
+            }
             self.log.epochs = snapshot.epochs.clone();
         }
         if let (true, Some(place), Some(last)) = (self.known.clean, place, self.log.segments.last())
@@ -395,7 +399,7 @@ impl Opening {
     /// would see what the next power failure takes.
     fn finish(&mut self, disk: &mut Disk<'_>) {
         self.finishing = true;
-        if self.report == Recovered::default() {
+        if self.report == Recovered::default() || planted(Mutant::RecoveredTailUnsynced) {
             return;
         }
         let files = core::mem::take(&mut self.touched);

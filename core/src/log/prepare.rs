@@ -6,6 +6,7 @@
 use super::{Log, LogPosition};
 use crate::{
     disk::{Disk, DiskOp, FileRange, IoId},
+    mutants::{Mutant, planted},
     records::{
         BATCH_HEADER_BYTES, BatchHeader,
         batch::{self, BatchError},
@@ -172,7 +173,7 @@ impl Prepare {
         let Some(segment) = log.segment(self.segment) else { return PrepareStep::Moved };
         let verified = if from == self.end { None } else { segment.verified.end_from(from) };
         let from = verified.unwrap_or(from);
-        if from >= self.end {
+        if from >= self.end || planted(Mutant::DamagedBatchServed) {
             return PrepareStep::Ready(FileRange {
                 file: segment.file,
                 position: u64::from(self.start),

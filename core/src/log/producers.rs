@@ -6,6 +6,7 @@ use alloc::{
 };
 
 use crate::{
+    mutants::{Mutant, planted},
     records::batch::BatchProducer,
     types::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp},
 };
@@ -126,11 +127,11 @@ impl Producers {
             // a producer go on whose records retention has deleted (KIP-360).
             return SequenceCheck::InSequence;
         };
-        if batch.epoch < producer.epoch {
+        if batch.epoch < producer.epoch && !planted(Mutant::StaleEpochAccepted) {
             return SequenceCheck::StaleEpoch { current: producer.epoch };
         }
         if batch.epoch > producer.epoch {
-            return if first == Sequence(0) {
+            return if first == Sequence(0) || planted(Mutant::AnySequenceInNewEpoch) {
                 SequenceCheck::InSequence
             } else {
                 SequenceCheck::OutOfOrder { last: None }
@@ -144,6 +145,7 @@ impl Producers {
         match (repeated, producer.last_sequence()) {
             (Some(batch), _) => SequenceCheck::Duplicate(*batch),
             (None, None) => SequenceCheck::InSequence,
+            (None, Some(_)) if planted(Mutant::GapInSequenceAccepted) => SequenceCheck::InSequence,
             (None, Some(last)) if last.plus(1) == first => SequenceCheck::InSequence,
             (None, Some(last)) => SequenceCheck::OutOfOrder { last: Some(last) },
         }
@@ -173,7 +175,8 @@ impl Producers {
             producer.epoch = batch.epoch;
             producer.batches.clear();
         }
-        if producer.batches.len() == BATCHES_REMEMBERED {
+        let remembered = if planted(Mutant::OneBatchRemembered) { 1 } else { BATCHES_REMEMBERED };
+        if producer.batches.len() == remembered {
             producer.batches.pop_front();
         }
         producer.batches.push_back(RememberedBatch {

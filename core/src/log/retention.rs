@@ -6,6 +6,7 @@ use super::{Log, Segment};
 use crate::{
     disk::{Disk, DiskOp},
     machine::Now,
+    mutants::{Mutant, planted},
     types::{Offset, Timestamp},
 };
 
@@ -68,6 +69,9 @@ impl Log {
     pub fn delete_segments(&mut self, count: usize, now: Now, disk: &mut Disk<'_>) -> Vec<DiskOp> {
         if count == self.segments.len() {
             self.roll(now.timestamp, disk);
+        }
+        if planted(Mutant::StateGoesWithRetention) {
+            self.producers.clear();
         }
         let mut operations = Vec::new();
         for segment in self.segments.drain(..count) {

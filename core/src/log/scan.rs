@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     disk::{Disk, DiskOp, FileName, FileRef, IoId},
+    mutants::{Mutant, planted},
     records::batch::{self, BatchError, BatchHeader},
     types::Offset,
 };
@@ -212,7 +213,7 @@ impl Scan {
         bytes: &[u8],
         disk: &mut Disk<'_>,
     ) -> Result<usize, BatchError> {
-        let header = batch::verify(bytes)?;
+        let header = verify(bytes)?;
         let config = log.config;
         let Some(segment) = log.segment_mut(self.segment) else { return Err(BatchError::Count) };
         let size_bytes = u32::try_from(header.size_bytes).map_err(|_| BatchError::TooSmall)?;
@@ -230,6 +231,7 @@ impl Scan {
             log.epochs.assign(header.leader_epoch, header.base_offset);
             if let Some(producer) = header.producer
                 && !header.attributes.is_control()
+                && !planted(Mutant::TailNotNoted)
             {
                 let record_count = header.last_offset_delta + 1;
                 let last_write = header.max_timestamp.min(last_append);
@@ -252,8 +254,9 @@ impl Scan {
     /// Whether a batch or a segment with this base offset may come next. Nothing goes back; and a gap above the recovery point
     /// means that what was there is lost, and what lies behind it came later.
     fn can_follow(&self, base_offset: Offset) -> bool {
-        base_offset == self.offset
-            || base_offset > self.offset && base_offset <= self.recovery_point
+        let gaps_end =
+            if planted(Mutant::GapAccepted) { Offset(i64::MAX) } else { self.recovery_point };
+        base_offset == self.offset || base_offset > self.offset && base_offset <= gaps_end
     }
 
     fn write_indexes(&mut self, log: &mut Log, disk: &mut Disk<'_>) {
@@ -338,6 +341,7 @@ impl Scan {
         let from = self.segment;
         self.remove_segments(log, |base| base > from);
         if self.byte < self.file_bytes
+            && !planted(Mutant::TailNotCutOff)
             && let Some(segment) = log.segment(self.segment)
         {
             self.end.truncated_bytes += u64::from(self.file_bytes - self.byte);
@@ -355,4 +359,14 @@ impl Scan {
         }
         ScanStep::End(core::mem::take(&mut self.end))
     }
+}
+
+/// Checks the batch that `bytes` begin with, and returns its header.
+fn verify(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
+    if planted(Mutant::RecoveryTrustsChecksums) {
+        let is_whole = |header: &BatchHeader| header.size_bytes <= bytes.len();
+        return BatchHeader::parse(bytes)
+            .and_then(|header| Some(header).filter(is_whole).ok_or(BatchError::Incomplete));
+    }
+    batch::verify(bytes)
 }

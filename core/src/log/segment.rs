@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     disk::{DirectoryId, FileName, FileRef},
+    mutants::{Mutant, planted},
     records::BatchHeader,
     types::{Offset, Timestamp},
 };
@@ -83,9 +84,10 @@ impl Segment {
         config: &LogConfig,
     ) {
         if self.bytes_since_entry > config.index_interval_bytes {
+            let behind = if planted(Mutant::IndexEntryMisplaced) { size_bytes } else { 0 };
             self.offset_index.push(OffsetEntry {
                 offset_delta: self.delta(header.last_offset()),
-                byte: self.size_bytes,
+                byte: self.size_bytes + behind,
             });
             self.push_time_entry();
             self.bytes_since_entry = 0;
@@ -125,6 +127,7 @@ impl Segment {
     /// batch came. A record from the future would otherwise keep the segment for ever (KAFKA-18929).
     pub fn retention_timestamp(&self) -> Timestamp {
         match self.max_timestamp {
+            Some(max) if planted(Mutant::FutureTimestampPins) => max.timestamp,
             Some(max) if max.timestamp >= Timestamp(0) => max.timestamp.min(self.last_append),
             Some(_) | None => self.last_append,
         }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Log;
 use crate::{
     disk::{DirectoryId, FileRef},
+    mutants::{Mutant, planted},
     types::Instant,
 };
 
@@ -67,10 +68,10 @@ impl Log {
             .map(|segment| segment.file);
         set.files.extend(dirty);
         set.files.extend(self.unsynced_names.metadata.take());
-        if core::mem::take(&mut self.unsynced_names.own) {
+        if core::mem::take(&mut self.unsynced_names.own) && !planted(Mutant::DirectoryNotSynced) {
             set.directories.push(self.directory);
         }
-        if core::mem::take(&mut self.unsynced_names.parent) {
+        if core::mem::take(&mut self.unsynced_names.parent) && !planted(Mutant::ParentNotSynced) {
             set.directories.push(DirectoryId::DATA);
         }
         self.syncing = Some(self.written);

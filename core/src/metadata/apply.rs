@@ -10,7 +10,10 @@ use super::{
     },
     image::{Broker, ConfigResource, PartitionState, ResourceKind, Topic},
 };
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, TopicId};
+use crate::{
+    mutants::{Mutant, planted},
+    types::{BrokerId, ErrorCode, LeaderEpoch, TopicId},
+};
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +91,9 @@ impl Image {
             },
         );
         let partitions = self.topics.values_mut().flat_map(|topic| &mut topic.partitions);
-        for partition in partitions.filter(|partition| partition.leader == Some(id)) {
+        let is_led =
+            |state: &&mut PartitionState| state.leader == Some(id) && !planted(Mutant::EpochStays);
+        for partition in partitions.filter(is_led) {
             partition.leader_epoch.0 += 1;
             partition.partition_epoch += 1;
         }
@@ -179,6 +184,9 @@ impl Image {
         let first = self.next_producer_id;
         if command.count <= 0 {
             return Err(ErrorCode::InvalidRequest.into());
+        }
+        if planted(Mutant::ProducerIdsReused) {
+            return Ok(Outcome::ProducerIds { first, count: command.count });
         }
         self.next_producer_id = first
             .checked_add(i64::from(command.count))

@@ -28,6 +28,7 @@ use crate::{
         open::{Known, OpenStep, Opening, Recovered},
     },
     machine::Now,
+    mutants::{Mutant, planted},
     notice::Notice,
     types::{LeaderEpoch, Offset, PartitionIndex, TopicId, TopicPartition},
 };
@@ -240,14 +241,22 @@ impl Partition {
         self.high_watermark
     }
 
+    /// Everything before this is shown to whoever reads now.
+    pub fn readable(&self) -> LogPosition {
+        match self.log() {
+            Some(log) if planted(Mutant::AboveHighWatermark) => log.written(),
+            Some(_) | None => self.high_watermark,
+        }
+    }
+
     /// The arrangement of records in files. A position is good as long as this is what it was when the position was found.
     pub const fn layout(&self) -> Layout {
         self.layout
     }
 
     /// Segments were deleted or replaced.
-    pub(super) const fn layout_changed(&mut self) {
-        self.layout.0 += 1;
+    pub(super) fn layout_changed(&mut self) {
+        self.layout.0 += u64::from(!planted(Mutant::LayoutNotCounted));
     }
 
     /// What went in and out.
@@ -374,6 +383,7 @@ impl Partition {
 
     /// The sync has ended.
     pub fn sync_ended(&mut self, failure: Option<IoError>, context: &mut Context<'_>) {
+        let failure = failure.filter(|_| !planted(Mutant::FailedSyncBelieved));
         match (&mut self.state, failure) {
             (State::Open(_), Some(error)) => self.fail(error, context),
             (State::Open(log), None) => {

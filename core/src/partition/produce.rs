@@ -14,6 +14,7 @@ use crate::{
     disk::IoError,
     log::{Log, PreparedBatch, TimestampType, producers::SequenceCheck},
     machine::Now,
+    mutants::{Mutant, planted},
     records::{
         BATCH_HEADER_BYTES, Compression, Record, Records,
         batch::{self, BatchError, BatchHeader, MAGIC, Requirements, Validated},
@@ -258,12 +259,18 @@ impl Partition {
             match log.producers().check(producer, header.record_count) {
                 SequenceCheck::InSequence => {}
                 SequenceCheck::Duplicate(known) => {
+                    let is_mistaken = planted(Mutant::DuplicateGetsEndOffset);
+                    let first_offset = known.first_offset();
                     let result = Appended {
-                        base_offset: known.first_offset(),
+                        base_offset: if is_mistaken { log.end_offset() } else { first_offset },
                         // Kafka keeps no more than this of a batch, whatever its timestamps mean.
                         log_append_time: known.timestamp,
                         log_start_offset: log.start_offset(),
                     };
+                    if planted(Mutant::DuplicateAnsweredEarly) {
+                        context.events.push(Event::Appended { target, result: Ok(result) });
+                        return Ok(());
+                    }
                     self.answer_when_durable(known.last_offset + 1, result, target, context);
                     return Ok(());
                 }
@@ -316,7 +323,9 @@ impl Partition {
         target: AppendTarget,
         context: &mut Context<'_>,
     ) {
-        if target != AppendTarget::Nobody {
+        if planted(Mutant::AcknowledgeBeforeSync) {
+            context.events.push(Event::Appended { target, result: Ok(result) });
+        } else if target != AppendTarget::Nobody {
             self.appends.push_back(PendingAppend { end_offset, result, target });
             self.answer_appends(context);
         }

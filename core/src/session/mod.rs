@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     machine::{ConnectionId, Effect, Effects},
+    mutants::{Mutant, planted},
     wire::{ApiKey, Frame},
 };
 
@@ -126,6 +127,7 @@ impl Session {
     /// Answers a request; without a frame if the client wants none. What is first in line leaves.
     pub fn answer(&mut self, request: RequestId, frame: Option<Frame>, effects: &mut Effects) {
         let index = self.waiting(request.number).expect("a request is answered once");
+        let index = if planted(Mutant::AnswersOutOfOrder) { 0 } else { index };
         self.in_flight[index].reply = frame.map_or(Reply::Nothing, Reply::Frame);
         let connection = request.connection;
         while let Some(first) =

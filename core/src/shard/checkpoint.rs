@@ -15,6 +15,7 @@ use crate::{
         checkpoint_file::{self, Offsets},
     },
     machine::Effect,
+    mutants::{Mutant, planted},
     partition::Partition,
     session::RequestId,
     types::Offset,
@@ -201,6 +202,9 @@ impl Shard {
             self.checkpoint_is_over(step);
             return;
         }
+        if planted(Mutant::RecoveryPointTooEarly) {
+            return self.begin_replacing(step);
+        }
         let io = self.disk(step).submit(DiskOp::SyncAll);
         self.checkpoints.stage = Stage::Syncing(io.number);
     }
@@ -367,6 +371,9 @@ impl Shard {
         let file = checkpoint_file::START_OFFSETS;
         self.checkpoints.deletions.steps =
             checkpoint_file::replace(file, START_OFFSETS_ASIDE, content);
+        if planted(Mutant::StartOffsetNotSynced) {
+            self.checkpoints.deletions.steps.retain(|step| !matches!(step, DiskOp::Sync { .. }));
+        }
         self.checkpoints.deletions.writing = writing;
         self.go_on_with_deletions(false, step);
     }

@@ -32,6 +32,7 @@ use crate::{
     job::JobResult,
     machine::{ConnectionId, Effect, Effects, Now, Random},
     metadata::{Command, Image, ProposalId},
+    mutants::{Mutant, planted},
     partition::{Context, Event, Partition},
     session::{RequestId, Session, fetch_sessions::FetchSessions},
     types::{BrokerId, Instant, TopicPartition, Uuid},
@@ -350,6 +351,7 @@ impl Shard {
     fn take_event(&mut self, slot: u32, event: Event, step: &mut Step<'_>) {
         match event {
             Event::Appended { target, result } => self.append_ended(target, result, step),
+            Event::Moved if planted(Mutant::WaitingFetchNotWoken) => {}
             Event::Moved => self.wake_watchers(slot, step),
             Event::Located { asker, result } => self.located(asker, result, step),
             Event::Prepared { asker, result } => self.prepared(asker, result, step),

@@ -11,6 +11,7 @@ use crate::{
     disk::{DirectoryEntry, DirectoryId, DiskOp, DiskResult, FileName, FileRef, IoError, IoId},
     log::{checkpoint_file, open::Known},
     machine::Effect,
+    mutants::{Mutant, planted},
     notice::Notice,
     partition::directory_name,
     types::{LeaderEpoch, Offset, PartitionIndex, TopicPartition},
@@ -132,7 +133,7 @@ impl Shard {
         let listing = core::mem::take(&mut self.life.listing);
         let marker = alloc::format!("{}", CLEAN_SHUTDOWN.name);
         self.life.clean = listing.iter().any(|entry| entry.name == marker);
-        if self.life.clean {
+        if self.life.clean && !planted(Mutant::CleanMarkerStays) {
             // Gone for certain before anything is written: a crash from now on is one.
             let io = self.disk(step).submit(DiskOp::Remove(CLEAN_SHUTDOWN));
             self.life.waiting.insert(io.number, Awaited::MarkerRemoved);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::keys::KeyMap;
 use crate::{
+    mutants::{Mutant, planted},
     records::{
         BATCH_HEADER_BYTES, BatchHeader, Record, Records,
         batch::{self, BatchError},
@@ -222,13 +223,15 @@ fn is_kept(header: &BatchHeader, record: &Record<'_>, keys: &KeyMap, rules: &Rul
         return true;
     }
     let Some(key) = record.key else { return false };
-    let is_newest = keys.newest(key).is_none_or(|newest| offset >= newest);
+    let is_newest = keys.newest(key).is_none_or(|newest| offset >= newest)
+        && !(planted(Mutant::CompactionDropsNewest) && keys.newest(key) == Some(offset));
     is_newest && (record.value.is_some() || !horizon_has_passed(header, rules.now))
 }
 
 /// The horizon stands in the place of the base timestamp.
 fn horizon_has_passed(header: &BatchHeader, now: Timestamp) -> bool {
-    header.attributes.has_delete_horizon() && header.base_timestamp <= now
+    planted(Mutant::TombstoneTooEarly)
+        || header.attributes.has_delete_horizon() && header.base_timestamp <= now
 }
 
 fn is_last_of_producer(header: &BatchHeader, rules: &Rules) -> bool {

@@ -28,6 +28,7 @@ use crate::{
     disk::{Disk, DiskOp, DiskResult, IoError, WriteData},
     job::{Job, JobResult},
     machine::Now,
+    mutants::{Mutant, planted},
     records::batch::BatchError,
     types::Offset,
 };
@@ -330,7 +331,10 @@ impl Compaction {
     ) -> CompactionStep {
         copy.offset_index.written();
         copy.time_index.written();
-        let files = copy.files().into();
+        let mut files: Vec<_> = copy.files().into();
+        if planted(Mutant::CompactionNotSynced) {
+            files.clear();
+        }
         let directories = [log.directory].into();
         self.waiting.insert(disk.submit(DiskOp::Sync { files, directories }).number);
         self.stage = Stage::Syncing { group, copy };

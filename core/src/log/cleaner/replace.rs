@@ -12,6 +12,7 @@ use crate::{
         index::Index,
         segment::{INDEX, LOG, TIME_INDEX},
     },
+    mutants::{Mutant, planted},
 };
 
 impl Log {
@@ -67,7 +68,9 @@ impl Compaction {
             group.iter().map(|source| u64::from(source.size_bytes)).sum::<u64>();
         self.report.bytes_after += u64::from(copy.size_bytes);
         let old: Vec<Segment> = log.segments.splice(first..first + group.len(), [copy]).collect();
-        log.served_to = [None; super::super::SERVED_REMEMBERED];
+        if !planted(Mutant::StalePlaceAfterCompaction) {
+            log.served_to = [None; super::super::SERVED_REMEMBERED];
+        }
         log.is_replacing = true;
         let operations = Self::replacement(&old);
         self.go_on_replacing(operations, log, disk);
@@ -93,6 +96,9 @@ impl Compaction {
         let [_, index, time_index] = first.files();
         let mut operations =
             VecDeque::from([DiskOp::Remove(index), DiskOp::Remove(time_index), sync()]);
+        if planted(Mutant::OldIndexesStay) {
+            operations.clear();
+        }
         operations.extend([rename(CLEANED_LOG, LOG), sync()]);
         for other in others {
             operations.extend(other.files().map(DiskOp::Remove));
