@@ -105,6 +105,8 @@ pub enum WriteData {
         /// What follows it.
         body: Bytes,
     },
+    /// All of these, one after the other.
+    Pieces(Vec<Bytes>),
 }
 
 impl WriteData {
@@ -113,6 +115,7 @@ impl WriteData {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Batch { header, body } => header.len() + body.len(),
+            Self::Pieces(pieces) => pieces.iter().map(Bytes::len).sum(),
         }
     }
 

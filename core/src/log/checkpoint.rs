@@ -55,7 +55,6 @@ impl Log {
         let create = disk.submit(DiskOp::Create(file));
         let data = WriteData::Bytes(content);
         let write = disk.submit(DiskOp::Write { file, position: 0, data });
-        self.unsynced_names.own = true;
         Some((position, [create, write]))
     }
 

@@ -106,6 +106,7 @@ fn tell_op(op: &DiskOp) -> String {
             let kind = match data {
                 WriteData::Bytes(_) => "bytes",
                 WriteData::Batch { .. } => "bytes of a batch",
+                WriteData::Pieces(_) => "bytes in pieces",
             };
             format!("write {} {kind} to {} at {position}", data.len(), name(file))
         }

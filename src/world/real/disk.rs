@@ -36,6 +36,9 @@ struct Folder {
     root: PathBuf,
     table: Mutex<Table>,
     open_max: usize,
+    /// Opened once, before anything is written: the operating system tells of a failed write-back only who had a file open when
+    /// it happened, or whoever asks first.
+    whole: Option<File>,
 }
 
 /// The names of directories, and files that are open.
@@ -84,7 +87,8 @@ impl RealDisk {
             (DirectoryId::METADATA, METADATA_FOLDER.to_owned()),
         ]);
         let table = Mutex::new(Table { directories, open: HashMap::new(), clock: 0 });
-        Self { folder: Arc::new(Folder { root: root.to_owned(), table, open_max }) }
+        let whole = File::open(root).ok();
+        Self { folder: Arc::new(Folder { root: root.to_owned(), table, open_max, whole }) }
     }
 }
 
@@ -220,7 +224,10 @@ impl Folder {
                 }
                 self.sync_directories(&directories)?;
             }
-            DiskOp::SyncAll => syncfs(File::open(&self.root)?)?,
+            DiskOp::SyncAll => match &self.whole {
+                Some(whole) => syncfs(whole)?,
+                None => syncfs(File::open(&self.root)?)?,
+            },
             DiskOp::Truncate { file, length } => self.open(file)?.set_len(length)?,
             DiskOp::Rename { file, name } => {
                 let to = FileRef { directory: file.directory, name };
@@ -394,6 +401,7 @@ fn write_all(file: &File, mut position: u64, writes: &[&WriteData]) -> io::Resul
                 slices.push(IoSlice::new(header));
                 slices.push(IoSlice::new(body));
             }
+            WriteData::Pieces(pieces) => slices.extend(pieces.iter().map(|it| IoSlice::new(it))),
         }
     }
     let mut rest = &mut slices[..];

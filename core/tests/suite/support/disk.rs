@@ -464,5 +464,6 @@ fn flat(data: &WriteData) -> Vec<u8> {
     match data {
         WriteData::Bytes(bytes) => bytes.to_vec(),
         WriteData::Batch { header, body } => [&header[..], body].concat(),
+        WriteData::Pieces(pieces) => pieces.concat(),
     }
 }
