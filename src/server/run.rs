@@ -84,7 +84,8 @@ pub struct Broker<W: World> {
 /// How often the disk's free space is looked at.
 const SPACE_INTERVAL: Duration = Duration::from_secs(1);
 
-fn number(configuration: &BTreeMap<String, String>, key: &str) -> i64 {
+/// A setting of the broker that is a number.
+pub(super) fn number(configuration: &BTreeMap<String, String>, key: &str) -> i64 {
     let value = broker::configured(configuration, key);
     value.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! The broker as a process of its own: signals, banner, exit code.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::Path,
     process::ExitCode,
@@ -17,12 +18,12 @@ use super::{
     Broker, BrokerConfig, ServeSettings,
     data_folder::DataFolder,
     http,
-    run::{node_id, serve},
+    run::{node_id, number, serve},
     settings::Resolved,
 };
 use crate::world::{
     World,
-    real::{RealClock, RealDisk, RealWorld},
+    real::{RealClock, RealDisk, RealWorld, SocketBuffers},
 };
 
 /// Runs a broker until it is told to end.
@@ -65,13 +66,22 @@ fn files_open_max() -> usize {
     usize::try_from(all / 2).unwrap_or(usize::MAX).max(16)
 }
 
+/// A buffer's size; -1 leaves it to the operating system.
+fn buffer_bytes(configuration: &BTreeMap<String, String>, key: &str) -> Option<usize> {
+    usize::try_from(number(configuration, key)).ok()
+}
+
 async fn run_broker(resolved: Resolved) -> ExitCode {
     let Resolved { listen, advertise, data, configuration, without_effect } = resolved;
     for key in &without_effect {
         tracing::warn!(key, "this setting of Apache Kafka's has no effect here");
     }
     let disk = RealDisk::new(&data, files_open_max());
-    let world = RealWorld::new(disk, RealClock::start());
+    let buffers = SocketBuffers {
+        send: buffer_bytes(&configuration, "socket.send.buffer.bytes"),
+        receive: buffer_bytes(&configuration, "socket.receive.buffer.bytes"),
+    };
+    let world = RealWorld::new(disk, RealClock::start(), buffers);
     let mut random = Random::new(world.seed());
     let ids = (random.next_u128(), random.next_u128());
     let folder = match DataFolder::open(&data, node_id(&configuration), ids) {
@@ -163,7 +173,7 @@ struct Durability {
 }
 
 impl Durability {
-    fn of(configuration: &std::collections::BTreeMap<String, String>) -> Self {
+    fn of(configuration: &BTreeMap<String, String>) -> Self {
         let value = broker::configured(configuration, "log.flush.interval.messages");
         Self { flush_messages: value.and_then(|value| value.trim().parse().ok()).unwrap_or(1) }
     }

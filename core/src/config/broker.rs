@@ -91,8 +91,12 @@ broker_keys! {
         "How long a partition remembers an idempotent producer that no longer writes, in milliseconds.";
     Broker "queued.max.request.bytes" Long Some("268435456"), Rule::Any,
         "How many bytes of requests may be in memory at once; -1 for no limit.";
+    Broker "socket.receive.buffer.bytes" Int Some("-1"), Rule::AtLeast(-1),
+        "How much the kernel keeps of what a connection sent and the broker has not read, in bytes; -1 for as the operating system likes.";
     Broker "socket.request.max.bytes" Int Some("104857600"), Rule::AtLeast(1),
         "How large a Produce request may be; other requests may have a twelfth of it.";
+    Broker "socket.send.buffer.bytes" Int Some("102400"), Rule::AtLeast(-1),
+        "How much the kernel keeps of what a connection was sent and has not acknowledged, in bytes; -1 for as the operating system likes.";
 }
 
 /// The setting with this key, as a broker's.

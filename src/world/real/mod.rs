@@ -6,7 +6,7 @@ mod net;
 
 pub use clock::RealClock;
 pub use disk::RealDisk;
-pub use net::RealNet;
+pub use net::{RealNet, SocketBuffers};
 
 use super::World;
 
@@ -20,8 +20,8 @@ pub struct RealWorld {
 
 impl RealWorld {
     /// The world as seen from a data folder.
-    pub const fn new(disk: RealDisk, clock: RealClock) -> Self {
-        Self { net: RealNet, disk, clock }
+    pub const fn new(disk: RealDisk, clock: RealClock, buffers: SocketBuffers) -> Self {
+        Self { net: RealNet::new(buffers), disk, clock }
     }
 }
 
