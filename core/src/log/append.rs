@@ -209,18 +209,30 @@ impl Log {
 
     /// Writes what the indexes of the active segment have in memory only.
     pub fn write_indexes(&mut self, disk: &mut Disk<'_>) {
-        let Some(active) = self.segments.last_mut() else { return };
-        let base = active.base_offset;
-        if let Some(io) = active.offset_index.write(disk) {
+        if let Some(active) = self.segments.last() {
+            self.write_indexes_of(active.base_offset, disk);
+        }
+    }
+
+    fn write_indexes_of(&mut self, base: Offset, disk: &mut Disk<'_>) {
+        let Some(segment) = self.segment_mut(base) else { return };
+        let offset_index = segment.offset_index.write(disk);
+        let time_index = segment.time_index.write(disk);
+        if let Some(io) = offset_index {
             self.index_writes.insert(io.number, (base, WhichIndex::Offset));
         }
-        if let Some(io) = active.time_index.write(disk) {
+        if let Some(io) = time_index {
             self.index_writes.insert(io.number, (base, WhichIndex::Time));
         }
     }
 
     /// Takes the end of an operation that the log asked for.
-    pub fn operation_ended(&mut self, io: IoId, result: &DiskResult) -> WriteEnd {
+    pub fn operation_ended(
+        &mut self,
+        io: IoId,
+        result: &DiskResult,
+        disk: &mut Disk<'_>,
+    ) -> WriteEnd {
         let is_overlooked = |error: &IoError| {
             planted(Mutant::FullDiskTakenForWritten) && *error == IoError::NoSpace
         };
@@ -233,6 +245,10 @@ impl Log {
                     WhichIndex::Offset => segment.offset_index.written(),
                     WhichIndex::Time => segment.time_index.written(),
                 }
+            }
+            // A segment may have been closed meanwhile: nobody else writes its last entries.
+            if self.segments.last().is_some_and(|active| active.base_offset != base) {
+                self.write_indexes_of(base, disk);
             }
             return WriteEnd::Nothing;
         }

@@ -311,7 +311,7 @@ impl Partition {
                 let step = opening.step(io, result, &mut context.disk);
                 self.take_open_step(step, context);
             }
-            State::Open(log) => match log.operation_ended(io, &result) {
+            State::Open(log) => match log.operation_ended(io, &result, &mut context.disk) {
                 WriteEnd::Nothing => {}
                 WriteEnd::Written => self.advance(context),
                 WriteEnd::Failed(error) => self.fail(error, context),
