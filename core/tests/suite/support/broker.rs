@@ -81,6 +81,7 @@ enum Todo {
 impl Broker {
     /// A broker that was never started, over an empty disk.
     pub(crate) fn new(seed: u64, configuration: &[(&str, &str)]) -> Self {
+        super::plant_mutant();
         let mut dice = Dice::new(seed);
         let disk = FakeDisk::new(dice.split());
         let configuration =
