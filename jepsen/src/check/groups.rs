@@ -1,0 +1,332 @@
+//! Does a group process everything, and does the coordinator keep what it acknowledged?
+
+use std::collections::BTreeMap;
+
+use super::{
+    allowed::Latest,
+    anomaly::{Anomalies, Kind},
+    commits::{Commits, Found},
+    index::{Index, Outcome},
+    log::Log,
+};
+use crate::history::{Answer, Call, Commit, Note, Partition, Synced, What};
+
+pub(super) fn check(index: &Index<'_>, logs: &[Log], anomalies: &mut Anomalies) {
+    let latest = index.latest();
+    let mut checker = Checker {
+        index,
+        logs,
+        anomalies,
+        latest,
+        progress: BTreeMap::new(),
+        commits: BTreeMap::new(),
+        generations: BTreeMap::new(),
+        begun_anew: BTreeMap::new(),
+        owners: BTreeMap::new(),
+        asked_at: BTreeMap::new(),
+    };
+    for (place, event) in index.history.events.iter().enumerate() {
+        match &event.what {
+            What::Invoke(call) => checker.take_call(place, call),
+            What::Ok(answer) => checker.take_answer(place, answer),
+            What::Fail(_) | What::Info(_) => checker.take_end(place),
+            What::Note(Note::Begin { group, partition, offset }) => {
+                checker.progress(group, *partition).begin(*offset);
+            }
+            What::Note(Note::Drained { group, partition, offset }) => {
+                checker.require_processed(Kind::Unprocessed, place, group, *partition, *offset);
+            }
+            What::Note(_) => {}
+        }
+    }
+}
+
+type Key<'h> = (&'h str, Partition);
+
+struct Checker<'a, 'h> {
+    index: &'a Index<'h>,
+    logs: &'a [Log],
+    anomalies: &'a mut Anomalies,
+    latest: Latest,
+    progress: BTreeMap<Key<'h>, Progress>,
+    commits: BTreeMap<Key<'h>, Commits>,
+    /// The highest generation that a member was told, and when.
+    generations: BTreeMap<&'h str, (i32, usize)>,
+    /// When a group began anew.
+    begun_anew: BTreeMap<&'h str, usize>,
+    owners: BTreeMap<(&'h str, i32, Partition), (&'h str, usize)>,
+    /// The generation that was known when an operation began, by the operation's number.
+    asked_at: BTreeMap<u32, (i32, usize)>,
+}
+
+/// What a group has processed of a partition.
+#[derive(Debug, Default)]
+struct Progress {
+    /// By the places of the partition's log.
+    processed: Vec<bool>,
+    /// All places before it are processed, or need not be.
+    frontier: usize,
+    /// What lies below needs not be processed: the group began here.
+    begin: i64,
+}
+
+impl Progress {
+    fn begin(&mut self, offset: i64) {
+        self.begin = self.begin.max(offset);
+    }
+
+    fn process(&mut self, place: usize) {
+        if self.processed.len() <= place {
+            self.processed.resize(place + 1, false);
+        }
+        self.processed[place] = true;
+    }
+}
+
+impl<'h> Checker<'_, 'h> {
+    fn progress(&mut self, group: &'h str, partition: Partition) -> &mut Progress {
+        self.progress.entry((group, partition)).or_default()
+    }
+
+    fn commits(&mut self, group: &'h str, partition: Partition) -> &mut Commits {
+        self.commits.entry((group, partition)).or_default()
+    }
+
+    fn take_call(&mut self, place: usize, call: &'h Call) {
+        let Some(number) = self.index.operation_number(place) else { return };
+        match call {
+            Call::Join { group } => self.note_generation(number, group),
+            Call::Sync { group, .. } => self.note_generation(number, group),
+            Call::Commit(commit) => {
+                let Commit { group, partition, offset, .. } = commit;
+                self.note_generation(number, group);
+                self.require_processed(
+                    Kind::CommitPastUnprocessed,
+                    place,
+                    group,
+                    *partition,
+                    *offset,
+                );
+                self.commits(group, *partition).invoke(place, commit.generation, *offset);
+            }
+            Call::FetchOffset { group, partition } => {
+                self.commits(group, *partition).ask(place);
+            }
+            Call::DeleteGroup { group } => {
+                let Some(until) = self.deleted_until(place) else { return };
+                for ((of, _), commits) in &mut self.commits {
+                    if *of == group {
+                        commits.may_be_deleted(until);
+                    }
+                }
+            }
+            Call::DeleteOffset { group, partition } => {
+                let Some(until) = self.deleted_until(place) else { return };
+                self.commits(group, *partition).may_be_deleted(until);
+            }
+            Call::Send(_)
+            | Call::Poll { .. }
+            | Call::Probe { .. }
+            | Call::Leave { .. }
+            | Call::CreateTopic { .. }
+            | Call::DeleteTopic { .. }
+            | Call::AlterTopic { .. }
+            | Call::DeleteRecords { .. }
+            | Call::Other(_) => {}
+        }
+    }
+
+    /// The event by which a deletion has taken place, unless it never does.
+    fn deleted_until(&self, place: usize) -> Option<usize> {
+        let operation = self.index.operation(place)?;
+        match operation.outcome {
+            Outcome::Ok => Some(operation.completion as usize),
+            Outcome::Info => Some(usize::MAX),
+            Outcome::Fail => None,
+        }
+    }
+
+    fn note_generation(&mut self, number: u32, group: &'h str) {
+        if let Some(known) = self.generations.get(group) {
+            self.asked_at.insert(number, *known);
+        }
+    }
+
+    fn take_end(&mut self, place: usize) {
+        if let Some(number) = self.index.operation_number(place) {
+            self.asked_at.remove(&number);
+        }
+        if let (Some(Call::Commit(commit)), Some(operation)) =
+            (self.index.call(place), self.index.operation(place))
+            && operation.outcome == Outcome::Fail
+        {
+            self.commits(&commit.group, commit.partition).fail(operation.invoke as usize);
+        }
+    }
+
+    fn take_answer(&mut self, place: usize, answer: &'h Answer) {
+        let known =
+            self.index.operation_number(place).and_then(|number| self.asked_at.remove(&number));
+        match (answer, self.index.call(place)) {
+            (Answer::Polled(polled), Some(Call::Poll { group: Some(group) }))
+                if !polled.unprocessed =>
+            {
+                self.process(group, polled);
+            }
+            (Answer::Joined { generation }, Some(Call::Join { group })) => {
+                self.raise_generation(place, group, *generation, known);
+            }
+            (Answer::Synced(synced), Some(Call::Sync { group, .. })) => {
+                self.raise_generation(place, group, synced.generation, known);
+                self.own(place, group, synced);
+            }
+            (Answer::Done, Some(Call::Commit(commit))) => self.accept(place, commit, known),
+            (Answer::Offset(offset), Some(Call::FetchOffset { group, partition })) => {
+                self.find(place, group, *partition, *offset);
+            }
+            _ => {}
+        }
+    }
+
+    fn process(&mut self, group: &'h str, polled: &crate::history::Polled) {
+        let logs = self.logs;
+        for read in &polled.reads {
+            let progress = self.progress(group, read.partition);
+            let log = &logs[read.partition.0 as usize];
+            for (offset, _) in &read.records {
+                progress.process(log.place(*offset));
+            }
+            for bad in &read.bad {
+                // What is damaged is judged elsewhere.
+                progress.process(log.place(bad.offset));
+            }
+        }
+    }
+
+    /// Everything below an offset that somebody read must be processed by now.
+    fn require_processed(
+        &mut self,
+        kind: Kind,
+        place: usize,
+        group: &'h str,
+        partition: Partition,
+        offset: i64,
+    ) {
+        let (index, logs) = (self.index, self.logs);
+        if index.allowed[partition.0 as usize].forgets {
+            return;
+        }
+        let progress = self.progress.entry((group, partition)).or_default();
+        let log = &logs[partition.0 as usize];
+        let end = log.place(offset);
+        while progress.frontier < end {
+            let slot = log.slots()[progress.frontier];
+            let processed = progress.processed.get(progress.frontier).copied().unwrap_or(false);
+            let needed = slot.read
+                && slot.offset >= progress.begin
+                && slot.value != u32::MAX
+                && !index.may_be_gone(partition, slot.value, &self.latest);
+            if needed && !processed {
+                let value = index.values[slot.value as usize].value;
+                self.anomalies.add(kind, [slot.event as usize, place], || {
+                    let name = index.name(partition);
+                    let at = slot.offset;
+                    format!(
+                        "{group}, {name}: {value} at {at} was not processed, and is below {offset}"
+                    )
+                });
+                return;
+            }
+            progress.frontier += 1;
+        }
+    }
+
+    fn raise_generation(
+        &mut self,
+        place: usize,
+        group: &'h str,
+        generation: i32,
+        known: Option<(i32, usize)>,
+    ) {
+        let invoke =
+            self.index.operation(place).map_or(place, |operation| operation.invoke as usize);
+        if self.begun_anew.get(group).is_some_and(|begun| invoke < *begun) {
+            return;
+        }
+        // A group that was empty and had no offsets is forgotten, and begins anew.
+        let begins_anew = generation <= 1;
+        if let Some((before, event)) = known
+            && generation < before
+            && !begins_anew
+        {
+            let text = || format!("{group}: {before}, then {generation}");
+            self.anomalies.add(Kind::GenerationWentBack, [event, place], text);
+        }
+        let highest = self.generations.entry(group).or_insert((generation, place));
+        if generation > highest.0 || begins_anew && generation < highest.0 {
+            if generation < highest.0 {
+                self.owners.retain(|(of, ..), _| *of != group);
+                self.begun_anew.insert(group, place);
+            }
+            *highest = (generation, place);
+        }
+    }
+
+    fn own(&mut self, place: usize, group: &'h str, synced: &'h Synced) {
+        for partition in &synced.partitions {
+            let key = (group, synced.generation, *partition);
+            let owner = synced.owner.as_str();
+            let (first, event) = *self.owners.entry(key).or_insert((owner, place));
+            if first != owner {
+                self.anomalies.add(Kind::TwoOwners, [event, place], || {
+                    let name = self.index.name(*partition);
+                    let generation = synced.generation;
+                    format!("{group}, {name}: {first} and {owner} in generation {generation}")
+                });
+            }
+        }
+    }
+
+    fn accept(&mut self, place: usize, commit: &'h Commit, known: Option<(i32, usize)>) {
+        let Some(operation) = self.index.operation(place) else { return };
+        let Commit { group, generation, partition, offset } = commit;
+        if let Some((newest, event)) = known
+            && *generation >= 0
+            && *generation < newest
+        {
+            let text = || format!("{group}: generation {generation}, when {newest} was known");
+            let witnesses = [event, operation.invoke as usize, place];
+            self.anomalies.add(Kind::ZombieCommit, witnesses, text);
+        }
+        let before = self.commits(group, *partition).accept(operation.invoke as usize, place);
+        if let Some((before, event)) = before {
+            let name = || self.index.name(*partition);
+            let text = || format!("{group}, {}: {before}, then {offset}", name());
+            self.anomalies.add(Kind::CommitWentBack, [event, place], text);
+        }
+    }
+
+    fn find(&mut self, place: usize, group: &'h str, partition: Partition, found: Option<i64>) {
+        let Some(operation) = self.index.operation(place) else { return };
+        let deleted = self.index.allowed[partition.0 as usize].topic_deleted;
+        // Who deletes a topic deletes its offsets.
+        if deleted.is_some() {
+            return;
+        }
+        let index = self.index;
+        let name = || index.name(partition);
+        let told = || found.map_or_else(|| "no offset".into(), |offset| offset.to_string());
+        match self.commits(group, partition).find(operation.invoke as usize, found) {
+            Found::Right => {}
+            Found::Lost { offset, event } => {
+                let text =
+                    || format!("{group}, {}: {} after {offset} was acknowledged", name(), told());
+                self.anomalies.add(Kind::LostCommit, [event, place], text);
+            }
+            Found::Phantom => {
+                let text = || format!("{group}, {}: {}, which nobody committed", name(), told());
+                self.anomalies.add(Kind::PhantomOffset, [place], text);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Each anomaly of groups, and what looks like one and is none.
+
+use super::*;
+use crate::history::{Commit, Synced};
+
+const GROUP: &str = "g";
+
+fn commit(generation: i32, offset: i64) -> Call {
+    Call::Commit(Commit { group: GROUP.into(), generation, partition: A, offset })
+}
+
+fn fetch() -> Call {
+    Call::FetchOffset { group: GROUP.into(), partition: A }
+}
+
+fn sync(scene: &mut Scene, owner: &str, generation: i32) {
+    let synced = Synced { owner: owner.into(), generation, partitions: vec![A] };
+    let call = Call::Sync { group: GROUP.into(), generation };
+    scene.call(2, call, Answer::Synced(synced));
+}
+
+/// A group that has processed the first of three records, and committed it.
+fn one_of_three() -> Scene {
+    let mut scene = Scene::new();
+    scene.put(A, 0, &[10, 11, 12]);
+    sync(&mut scene, "m1", 1);
+    scene.process(2, &[(0, 10)]);
+    scene.call(2, commit(1, 1), Answer::Done);
+    scene.read_all(A, &[(0, 10), (1, 11), (2, 12)]);
+    scene
+}
+
+#[test]
+fn a_group_that_does_as_it_should() {
+    let mut scene = one_of_three();
+    scene.process(2, &[(1, 11)]);
+    // It crashes before it commits, and the next one does the same again.
+    sync(&mut scene, "m2", 2);
+    scene.call(3, fetch(), Answer::Offset(Some(1)));
+    scene.process(3, &[(1, 11), (2, 12)]);
+    scene.call(3, commit(2, 3), Answer::Done);
+    scene.note(0, Note::Drained { group: GROUP.into(), partition: A, offset: 3 });
+    assert_eq!(scene.kinds(), []);
+}
+
+#[test]
+fn commit_past_unprocessed() {
+    let mut scene = one_of_three();
+    scene.process(2, &[(2, 12)]);
+    let operation = scene.invoke(2, commit(1, 3));
+    scene.info(operation);
+    // The consumer passed over a record, too.
+    assert_eq!(scene.kinds(), [Kind::PollSkip, Kind::CommitPastUnprocessed]);
+}
+
+#[test]
+fn what_was_read_and_not_processed_is_not_processed() {
+    let mut scene = one_of_three();
+    let operation = scene.invoke(2, Call::Poll { group: Some(GROUP.into()) });
+    let read = Read { partition: A, records: vec![(1, Value(11))], ..Read::default() };
+    scene.ok(operation, Answer::Polled(Polled { reads: vec![read], unprocessed: true }));
+    scene.call(2, commit(1, 2), Answer::Done);
+    assert_eq!(scene.kinds(), [Kind::CommitPastUnprocessed]);
+}
+
+#[test]
+fn commit_went_back_within_a_generation() {
+    let mut scene = one_of_three();
+    let mut next = scene.clone();
+    scene.call(2, commit(1, 0), Answer::Done);
+    assert_eq!(scene.kinds(), [Kind::CommitWentBack]);
+    sync(&mut next, "m2", 2);
+    next.call(2, commit(2, 0), Answer::Done);
+    assert_eq!(next.kinds(), []);
+}
+
+#[test]
+fn zombie_commit() {
+    let mut scene = one_of_three();
+    let before = scene.invoke(2, commit(1, 1));
+    sync(&mut scene, "m2", 2);
+    scene.ok(before, Answer::Done);
+    assert_eq!(scene.kinds(), []);
+    scene.call(2, commit(1, 1), Answer::Done);
+    assert_eq!(scene.kinds(), [Kind::ZombieCommit]);
+}
+
+#[test]
+fn lost_commit_and_phantom_offset() {
+    for (offset, kind) in [(None, Kind::LostCommit), (Some(3), Kind::PhantomOffset)] {
+        let mut scene = one_of_three();
+        scene.call(3, fetch(), Answer::Offset(offset));
+        assert_eq!(scene.kinds(), [kind]);
+    }
+}
+
+#[test]
+fn deleted_offsets_are_gone() {
+    let delete = Call::DeleteOffset { group: GROUP.into(), partition: A };
+    for call in [delete, Call::DeleteGroup { group: GROUP.into() }] {
+        let mut scene = one_of_three();
+        scene.call(9, call, Answer::Done);
+        scene.call(3, fetch(), Answer::Offset(None));
+        assert_eq!(scene.kinds(), []);
+    }
+}
+
+#[test]
+fn unprocessed() {
+    let mut scene = one_of_three();
+    let drained = Note::Drained { group: GROUP.into(), partition: A, offset: 3 };
+    let mut began_later = scene.clone();
+    scene.note(0, drained.clone());
+    assert_eq!(scene.kinds(), [Kind::Unprocessed]);
+    began_later.note(2, Note::Begin { group: GROUP.into(), partition: A, offset: 3 });
+    began_later.note(0, drained);
+    assert_eq!(began_later.kinds(), []);
+}
+
+#[test]
+fn two_owners() {
+    let mut scene = one_of_three();
+    let mut next = scene.clone();
+    sync(&mut scene, "m2", 1);
+    assert_eq!(scene.kinds(), [Kind::TwoOwners]);
+    sync(&mut next, "m1", 1);
+    sync(&mut next, "m2", 2);
+    assert_eq!(next.kinds(), []);
+}
+
+#[test]
+fn generation_went_back() {
+    let mut scene = one_of_three();
+    sync(&mut scene, "m1", 5);
+    let mut forgotten = scene.clone();
+    sync(&mut scene, "m1", 4);
+    assert_eq!(scene.kinds(), [Kind::GenerationWentBack]);
+    // An empty group is forgotten, and begins anew.
+    sync(&mut forgotten, "m3", 1);
+    sync(&mut forgotten, "m3", 2);
+    assert_eq!(forgotten.kinds(), []);
+}
