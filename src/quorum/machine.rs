@@ -22,7 +22,7 @@ use ottla_core::{
     mutants::{Mutant, planted},
 };
 
-use super::{Decision, Tell, Types, membership, store::log_id};
+use super::{Decision, Tell, Types, membership, space::perform_with_space, store::log_id};
 use crate::world::{Disk, perform};
 
 type Snapshot = SnapshotOf<Types, Vec<u8>>;
@@ -81,7 +81,7 @@ pub(super) async fn replace_file<D: Disk>(
         if planted(Mutant::VoteNotSynced) && matches!(op, DiskOp::Sync { .. }) {
             continue;
         }
-        failure(&perform(disk, op).await)?;
+        perform_with_space(disk, op).await?;
     }
     Ok(())
 }

@@ -6,19 +6,20 @@ mod machine;
 mod membership;
 mod network;
 mod runtime;
+mod space;
 mod store;
 mod watch;
 
 use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};
 
-use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
+use openraft::{AsyncRuntime, BasicNode, Config, Raft, SnapshotPolicy};
 use ottla_core::{
     metadata::{Command, Image, ProposalId, command::RegisterBroker},
     types::BrokerId,
 };
 use tokio::sync::mpsc;
 
-use self::{machine::Machine, network::NoPeers, store::LogStore};
+use self::{machine::Machine, network::NoPeers, runtime::ShellRuntime, store::LogStore};
 use crate::world::Disk;
 
 openraft::declare_raft_types!(
@@ -28,7 +29,7 @@ openraft::declare_raft_types!(
         R = (),
         NodeId = u64,
         Node = BasicNode,
-        AsyncRuntime = runtime::ShellRuntime
+        AsyncRuntime = ShellRuntime
 );
 
 /// What is proposed: commands, which take effect together.
@@ -108,6 +109,12 @@ pub struct Voter<D: Disk> {
 /// After how many entries the image is written down, so that the entries need not be kept.
 const ENTRIES_PER_SNAPSHOT: u64 = 1_000;
 
+/// How long to wait for a decision before whoever asked is told that there is none. It may come later all the same.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the quorum may take to end.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long to wait for the quorum at the start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -169,7 +176,8 @@ impl<D: Disk> Voter<D> {
 
     /// Leaves the quorum.
     pub async fn leave(self) {
-        let _ = self.raft.shutdown().await;
+        // It does not end while it waits for space on the disk; all that it acknowledged is durable.
+        let _ = ShellRuntime::timeout(LEAVE_TIMEOUT, self.raft.shutdown()).await;
     }
 }
 
@@ -182,10 +190,12 @@ async fn propose_all<D: Disk>(
         let (raft, tell) = (raft.clone(), Arc::clone(&tell));
         tokio::spawn(async move {
             let proposed = Proposed { proposal: Some(proposal), commands };
-            if let Err(error) = raft.client_write(proposed).await {
-                tracing::error!(%error, "the metadata quorum could not decide");
-                tell(Decision::Failed { proposal });
+            match ShellRuntime::timeout(DECISION_TIMEOUT, raft.client_write(proposed)).await {
+                Ok(Ok(_)) => return,
+                Ok(Err(error)) => tracing::error!(%error, "the metadata quorum could not decide"),
+                Err(_) => tracing::error!("the metadata quorum takes too long to decide"),
             }
+            tell(Decision::Failed { proposal });
         });
     }
 }

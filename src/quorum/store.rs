@@ -27,6 +27,7 @@ use super::{
     Proposed, Types,
     machine::{failure, read_if_there, replace_file},
     membership,
+    space::perform_with_space,
 };
 use crate::world::{Disk, perform};
 
@@ -151,7 +152,7 @@ impl<D: Disk> LogStore<D> {
         let Some(first) = entries.first().map(|entry| entry.log_id.index) else { return Ok(()) };
         let is_new = self.active.is_none_or(|(_, length)| length >= FILE_BYTES);
         if is_new {
-            failure(&perform(&self.disk, DiskOp::Create(file(first))).await)?;
+            perform_with_space(&self.disk, DiskOp::Create(file(first))).await?;
         }
         let (number, start) = self.active.filter(|_| !is_new).unwrap_or((first, 0));
         let mut position = start;
@@ -165,7 +166,7 @@ impl<D: Disk> LogStore<D> {
         }
         let data = WriteData::Bytes(frames.concat().into());
         let write = DiskOp::Write { file: file(number), position: start, data };
-        failure(&perform(&self.disk, write).await)?;
+        perform_with_space(&self.disk, write).await?;
         let directories = if is_new { vec![DirectoryId::METADATA] } else { Vec::new() };
         let sync = DiskOp::Sync { files: vec![file(number)], directories };
         if !planted(Mutant::MetadataNotSynced) {

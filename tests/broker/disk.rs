@@ -11,9 +11,10 @@ use std::{
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::support::{Broker, Folder, batch, skip, wait_until};
+use crate::support::{Broker, Client, Folder, batch, skip, wait_until};
 
 const KAFKA_STORAGE_ERROR: i16 = 56;
+const REQUEST_TIMED_OUT: i16 = 7;
 
 /// Below the reserve, records are refused; everything else goes on.
 #[test]
@@ -75,18 +76,81 @@ fn full_and_with_space_again() {
     drop(filler);
     for _ in 0..3 {
         assert_eq!(client.produce("t", batch(&value)).0, KAFKA_STORAGE_ERROR);
+        check_readable(&mut client, written);
     }
     fs::remove_file(&ballast).unwrap();
     wait_until("records are taken again", || {
         let (error, offset) = client.produce("t", batch(&value));
         assert!(error == 0 && offset == written || error == KAFKA_STORAGE_ERROR, "{error}");
+        check_readable(&mut client, written);
         error == 0
     });
-    for offset in 0..=written {
-        assert!(!client.fetch("t", offset).1.is_empty(), "offset {offset}");
-    }
+    check_readable(&mut client, written + 1);
     broker.check_alive();
     assert_eq!(broker.stop().code(), Some(0));
+}
+
+/// All records up to `end`, and no more, can be read.
+fn check_readable(client: &mut Client, end: i64) {
+    for offset in 0..end {
+        let (error, bytes) = client.fetch("t", offset);
+        assert_eq!(error, 0, "offset {offset}");
+        assert!(!bytes.is_empty(), "offset {offset}");
+    }
+}
+
+/// Nothing is kept in reserve, so that every write comes upon the end of the disk, those to the metadata log as well.
+#[test]
+fn full_without_a_reserve() {
+    let folder = Folder::new();
+    let options = c"size=24m";
+    if let Err(error) = mount("tmpfs", folder.path(), "tmpfs", MountFlags::empty(), options) {
+        return skip("full_without_a_reserve", &format!("a tmpfs cannot be mounted: {error}"));
+    }
+    let _mounted = Mounted(folder.path());
+    let data = folder.path().join("data");
+    let broker = Broker::start(&data, &["ottla.disk.reserve.bytes=0"]);
+    let mut client = broker.client();
+    assert_eq!(client.create("t", &[]).0, 0);
+    let value = vec![7; 1_000];
+    for offset in 0..3 {
+        assert_eq!(client.produce("t", batch(&value)), (0, offset));
+    }
+    let ballast = folder.path().join("ballast");
+    let mut filler = fs::File::create(&ballast).unwrap();
+    while filler.write_all(&[1; 4_096]).is_ok() {}
+    drop(filler);
+    // What is left of the last page may hold some more.
+    let mut end = 3;
+    wait_until("the disk is full", || {
+        let (error, offset) = client.produce("t", batch(&value));
+        assert!(error == 0 && offset == end || error == KAFKA_STORAGE_ERROR, "{error}");
+        end += i64::from(error == 0);
+        check_readable(&mut client, end);
+        error != 0
+    });
+    // There is a look at the free space each second, and each finds some.
+    for _ in 0..30 {
+        assert_eq!(client.produce("t", batch(&value)).0, KAFKA_STORAGE_ERROR);
+        check_readable(&mut client, end);
+        thread::sleep(Duration::from_millis(100));
+    }
+    let mut topics = 0;
+    wait_until("the metadata log is full", || {
+        topics += 1;
+        let (error, _) = client.create(&format!("topic-{topics}"), &[]);
+        assert!(matches!(error, 0 | REQUEST_TIMED_OUT), "{error}");
+        error != 0
+    });
+    check_readable(&mut client, end);
+    fs::remove_file(&ballast).unwrap();
+    wait_until("topics can be made again", || client.create("later", &[]).0 == 0);
+    wait_until("records are taken again", || client.produce("t", batch(&value)) == (0, end));
+    assert_eq!(broker.stop().code(), Some(0));
+    let broker = Broker::start(&data, &["ottla.disk.reserve.bytes=0"]);
+    let mut client = broker.client();
+    check_readable(&mut client, end + 1);
+    assert_eq!(client.produce("later", batch(&value)), (0, 0));
 }
 
 /// Has every fdatasync of a process fail until it is dropped.

@@ -237,7 +237,7 @@ impl Log {
             planted(Mutant::FullDiskTakenForWritten) && *error == IoError::NoSpace
         };
         if let Some(error) = result.failure().filter(|error| !is_overlooked(error)) {
-            return WriteEnd::Failed(error);
+            return self.operation_failed(io, error);
         }
         if let Some((base, which)) = self.index_writes.remove(&io.number) {
             if let Some(segment) = self.segment_mut(base) {
@@ -253,6 +253,9 @@ impl Log {
             return WriteEnd::Nothing;
         }
         self.setup.retain(|&number| number != io.number);
+        if let Some(error) = self.failure.filter(|_| self.setup.is_empty()) {
+            return WriteEnd::Failed(error);
+        }
         let Some(write) = self.writes.iter_mut().find(|write| write.number == io.number) else {
             return WriteEnd::Nothing;
         };
@@ -263,5 +266,16 @@ impl Log {
             self.written_max_timestamp = write.max_timestamp;
         }
         if self.written == before { WriteEnd::Nothing } else { WriteEnd::Written }
+    }
+
+    /// What is to lie in a directory or a file that could not be made is not found. The reason is told by the end of another
+    /// operation, which may come later.
+    fn operation_failed(&mut self, io: IoId, error: IoError) -> WriteEnd {
+        self.setup.retain(|&number| number != io.number);
+        if error == IoError::NotFound && !self.setup.is_empty() {
+            self.failure = Some(error);
+            return WriteEnd::Nothing;
+        }
+        WriteEnd::Failed(error)
     }
 }

@@ -161,6 +161,13 @@ impl<E: Entry> Index<E> {
         self.last = Some(entry);
     }
 
+    /// Forgets the entries in memory from the first on that does not stay. Those on disk lie above all that is looked up.
+    pub fn cut_back(&mut self, stays: impl Fn(&E) -> bool) {
+        let count = self.tail.iter().take_while(|entry| stays(entry)).count();
+        self.tail.truncate(count);
+        self.last = self.tail.last().copied().or(self.last_on_disk);
+    }
+
     /// Whether enough has gathered to be written.
     pub const fn wants_writing(&self) -> bool {
         self.writing == 0 && self.tail.len() >= ENTRIES_AT_ONCE

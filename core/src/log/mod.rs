@@ -38,7 +38,7 @@ pub use sync::SyncSet;
 
 use self::{epochs::Epochs, index::TimeEntry, producers::Producers, segment::Segment};
 use crate::{
-    disk::DirectoryId,
+    disk::{DirectoryId, IoError},
     mutants::{Mutant, planted},
     types::{Instant, Offset, TopicId},
 };
@@ -74,6 +74,8 @@ pub struct Log {
     index_writes: BTreeMap<u64, (Offset, append::WhichIndex)>,
     /// Directories and files that are being made.
     setup: Vec<u64>,
+    /// One of them, or a write to what they are to make, has failed.
+    failure: Option<IoError>,
     /// Which directories have names that a power failure would take.
     unsynced_names: sync::UnsyncedNames,
     /// The end that the sync under way makes durable.
@@ -90,6 +92,8 @@ pub struct Log {
     cleaned_to: Offset,
     /// The files of compacted segments are about to get their names: no segment may go meanwhile.
     is_replacing: bool,
+    /// Nothing more is appended: see [`Self::freeze`].
+    is_frozen: bool,
 }
 
 /// How many places are remembered where readers went on last.
@@ -114,6 +118,7 @@ impl Log {
             writes: VecDeque::new(),
             index_writes: BTreeMap::new(),
             setup: Vec::new(),
+            failure: None,
             unsynced_names: sync::UnsyncedNames::default(),
             syncing: None,
             unflushed_records: 0,
@@ -124,6 +129,7 @@ impl Log {
             served_next: 0,
             cleaned_to: Offset::ZERO,
             is_replacing: false,
+            is_frozen: false,
         }
     }
 
@@ -213,6 +219,25 @@ impl Log {
     pub const fn note_served(&mut self, to: LogPosition) {
         self.served_to[self.served_next] = Some(to);
         self.served_next = (self.served_next + 1) % SERVED_REMEMBERED;
+    }
+
+    /// Whether all its directories and files have been made.
+    pub fn has_its_files(&self) -> bool {
+        self.setup.is_empty()
+    }
+
+    /// Ends the log where its writes have, as far as they are known to have ended well: what was to follow will never be
+    /// there. From now on it can be read, and what is too old be deleted, but for the last segment.
+    pub fn freeze(&mut self) {
+        self.is_frozen = true;
+        self.end = self.written;
+        while self.segments.pop_if(|last| last.base_offset > self.end.segment).is_some() {}
+        if let Some(last) = self.segments.last_mut() {
+            last.cut_back(self.end.byte, self.written_max_timestamp);
+        }
+        self.epochs.truncate_from_end(self.end.offset);
+        self.start_offset = self.start_offset.min(self.end.offset);
+        self.served_to = [None; SERVED_REMEMBERED];
     }
 
     /// The place of the segment that an offset lies in, from the start of the log to its end.

@@ -32,8 +32,8 @@ impl Log {
         let mut count = 0;
         for (index, segment) in self.segments.iter().enumerate() {
             let end = self.segments.get(index + 1).map_or(self.end.offset, |next| next.base_offset);
-            let is_empty_active = index + 1 == self.segments.len() && segment.size_bytes == 0;
-            if end > limit || is_empty_active {
+            let stays = segment.size_bytes == 0 || self.is_frozen;
+            if end > limit || index + 1 == self.segments.len() && stays {
                 break;
             }
             let Some(why) = self.why_expired(segment, end, excess, now) else { break };
@@ -67,17 +67,20 @@ impl Log {
     /// when the one before has ended: were a later segment gone and an earlier one still there after a crash, the log would
     /// have a hole.
     pub fn delete_segments(&mut self, count: usize, now: Now, disk: &mut Disk<'_>) -> Vec<DiskOp> {
+        let directory = self.directory;
+        let sync_names = || DiskOp::Sync { files: Vec::new(), directories: [directory].into() };
+        let mut operations = Vec::new();
         if count == self.segments.len() {
+            // Were all segments gone and no new one there after a crash, offsets would be given anew from zero.
+            operations.push(sync_names());
             self.roll(now.timestamp, disk);
         }
         if planted(Mutant::StateGoesWithRetention) {
             self.producers.clear();
         }
-        let mut operations = Vec::new();
         for segment in self.segments.drain(..count) {
             operations.extend(segment.files().map(DiskOp::Remove));
-            operations
-                .push(DiskOp::Sync { files: Vec::new(), directories: [self.directory].into() });
+            operations.push(sync_names());
             self.index_writes.retain(|_, (base, _)| *base != segment.base_offset);
         }
         if let Some(first) = self.segments.first() {

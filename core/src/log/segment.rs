@@ -116,6 +116,16 @@ impl Segment {
         }
     }
 
+    /// Forgets the batches from `size_bytes` on, which are not there.
+    pub fn cut_back(&mut self, size_bytes: u32, max_timestamp: Option<TimeEntry>) {
+        self.size_bytes = size_bytes;
+        self.max_timestamp = max_timestamp;
+        self.verified.truncate(size_bytes);
+        self.offset_index.cut_back(|entry| entry.byte < size_bytes);
+        let latest = max_timestamp.map(|entry| entry.timestamp);
+        self.time_index.cut_back(|entry| Some(entry.timestamp) <= latest);
+    }
+
     /// Whether one of the indexes has no room for another entry.
     pub fn index_is_full(&self, config: &LogConfig) -> bool {
         // The last place of the time index is kept for the entry that closes the segment.

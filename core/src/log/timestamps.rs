@@ -1,5 +1,7 @@
 //! Finding records by time.
 
+use core::cmp::Ordering;
+
 use super::{
     Log, Segment,
     index::{Floor, IndexSearch, OffsetEntry, SearchStep, TimeEntry},
@@ -175,10 +177,10 @@ impl TimeSearch {
         disk: &mut Disk<'_>,
     ) -> TimeStep {
         // What is being written cannot be read yet.
-        let end = if log.written().segment == segment.base_offset {
-            log.written().byte
-        } else {
-            segment.size_bytes
+        let end = match segment.base_offset.cmp(&log.written().segment) {
+            Ordering::Less => segment.size_bytes,
+            Ordering::Equal => log.written().byte,
+            Ordering::Greater => 0,
         };
         if byte >= end {
             return self.enter(log, segment.base_offset, disk);

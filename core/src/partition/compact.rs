@@ -24,14 +24,14 @@ impl Partition {
     /// What could be compacted, if it is worth the while: as much as `min.cleanable.dirty.ratio` says, or a record in it has waited
     /// for `max.compaction.lag.ms`.
     pub fn dirt(&self, now: Now) -> Option<Dirt> {
-        let dirt = self.log()?.dirt(now.timestamp)?;
+        let dirt = self.open_log()?.dirt(now.timestamp)?;
         let is_worth = dirt.permille() > u64::from(self.config.min_cleanable_dirty_permille);
         (is_worth || dirt.is_overdue).then_some(dirt)
     }
 
     /// Begins to compact.
     pub fn begin_compaction(&self, keys: KeyMap, context: &mut Context<'_>) -> Option<Compaction> {
-        Compaction::begin(self.log()?, keys, context.now, &mut context.disk)
+        Compaction::begin(self.open_log()?, keys, context.now, &mut context.disk)
     }
 
     /// Takes the end of an operation of a compaction.
@@ -42,7 +42,7 @@ impl Partition {
         result: DiskResult,
         context: &mut Context<'_>,
     ) -> Option<CompactionEnd> {
-        let Some(log) = self.log_mut() else { return Some(CompactionEnd::Retry) };
+        let Some(log) = self.open_log_mut() else { return Some(CompactionEnd::Retry) };
         let step = compaction.operation_ended(number, result, log, &mut context.disk);
         self.take_compaction_step(step, context)
     }
@@ -56,7 +56,7 @@ impl Partition {
         context: &mut Context<'_>,
     ) -> Option<CompactionEnd> {
         let now = context.now;
-        let Some(log) = self.log_mut() else { return Some(CompactionEnd::Retry) };
+        let Some(log) = self.open_log_mut() else { return Some(CompactionEnd::Retry) };
         let step = compaction.computed(number, result, log, now, &mut context.disk);
         self.take_compaction_step(step, context)
     }

@@ -62,11 +62,13 @@ pub struct Partition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Layout(u64);
 
+/// Where the disk had no space for what the log wanted to write, the log is *frozen*: what it holds can be read, nothing is
+/// appended, and it is opened anew as soon as there is space.
 #[derive(Debug)]
 enum State {
-    Opening(Box<Opening>),
+    Opening { opening: Box<Opening>, frozen: Option<Box<Log>> },
     Open(Box<Log>),
-    Failed(IoError),
+    Failed { error: IoError, frozen: Option<Box<Log>> },
 }
 
 /// What has happened to a partition that others must know.
@@ -179,7 +181,11 @@ impl Partition {
         self.known = known;
         self.layout_changed();
         let opening = Opening::begin(self.directory, self.id.topic, self.config, known, disk);
-        self.state = State::Opening(opening.into());
+        let frozen = match &mut self.state {
+            State::Failed { frozen, .. } => frozen.take(),
+            State::Opening { .. } | State::Open(_) => None,
+        };
+        self.state = State::Opening { opening: opening.into(), frozen };
     }
 
     /// Which partition.
@@ -202,33 +208,55 @@ impl Partition {
         directory_name(&self.topic_name, self.id.partition)
     }
 
-    /// The log, if it is open.
+    /// The log, if it can be read: it is open or frozen.
     pub fn log(&self) -> Option<&Log> {
         match &self.state {
             State::Open(log) => Some(log),
-            State::Opening(_) | State::Failed(_) => None,
+            State::Opening { frozen, .. } | State::Failed { frozen, .. } => frozen.as_deref(),
         }
     }
 
-    /// The log, if it is open.
+    /// The log, if it can be read.
     pub fn log_mut(&mut self) -> Option<&mut Log> {
         match &mut self.state {
             State::Open(log) => Some(log),
-            State::Opening(_) | State::Failed(_) => None,
+            State::Opening { frozen, .. } | State::Failed { frozen, .. } => frozen.as_deref_mut(),
         }
     }
 
-    /// Why it cannot be served, if so.
+    /// The log, if it can be read and written.
+    pub fn open_log(&self) -> Option<&Log> {
+        match &self.state {
+            State::Open(log) => Some(log),
+            State::Opening { .. } | State::Failed { .. } => None,
+        }
+    }
+
+    /// The log, if it can be read and written.
+    pub fn open_log_mut(&mut self) -> Option<&mut Log> {
+        match &mut self.state {
+            State::Open(log) => Some(log),
+            State::Opening { .. } | State::Failed { .. } => None,
+        }
+    }
+
+    /// Why it takes no records, if so.
     pub const fn failure(&self) -> Option<IoError> {
         match self.state {
-            State::Failed(error) => Some(error),
-            State::Opening(_) | State::Open(_) => None,
+            State::Failed { error, .. } => Some(error),
+            State::Opening { .. } | State::Open(_) => None,
         }
     }
 
     /// Whether its log is being opened.
     pub const fn is_opening(&self) -> bool {
-        matches!(self.state, State::Opening(_))
+        matches!(self.state, State::Opening { .. })
+    }
+
+    /// Whether the disk had no space for it, and it may be opened anew: nothing of it is being removed.
+    pub const fn waits_for_space(&self) -> bool {
+        matches!(self.state, State::Failed { error: IoError::NoSpace, .. })
+            && self.removal.is_none()
     }
 
     /// The epoch of its leader.
@@ -307,16 +335,19 @@ impl Partition {
             return;
         }
         match &mut self.state {
-            State::Opening(opening) => {
+            State::Opening { opening, .. } => {
                 let step = opening.step(io, result, &mut context.disk);
                 self.take_open_step(step, context);
             }
-            State::Open(log) => match log.operation_ended(io, &result, &mut context.disk) {
-                WriteEnd::Nothing => {}
-                WriteEnd::Written => self.advance(context),
-                WriteEnd::Failed(error) => self.fail(error, context),
-            },
-            State::Failed(_) => {}
+            State::Open(log) => {
+                match log.operation_ended(io, &result, &mut context.disk) {
+                    WriteEnd::Nothing => {}
+                    WriteEnd::Written => self.advance(context),
+                    WriteEnd::Failed(error) => self.fail(error, context),
+                }
+                self.go_on_removing(&mut context.disk);
+            }
+            State::Failed { .. } => {}
         }
     }
 
@@ -332,8 +363,11 @@ impl Partition {
                         end_offset: log.end_offset(),
                     });
                 }
+                // Records may have been deleted while it was opened.
+                log.raise_start(self.known.start_offset.unwrap_or_default().min(log.end_offset()));
                 self.high_watermark = log.acknowledgeable();
                 self.state = State::Open(log);
+                self.layout_changed();
                 self.begin_epoch(self.leader_epoch);
                 context.events.push(Event::Opened(recovered));
             }
@@ -342,10 +376,14 @@ impl Partition {
         }
     }
 
-    /// The disk failed. What is not acknowledged is refused, and the partition is not served any more: after a failed sync
-    /// the operating system may have dropped what it could not write, so to sync again would acknowledge what is lost.
+    /// The disk failed an operation. What is not acknowledged is refused. If there was no space, what is acknowledged can be
+    /// read on; otherwise the partition is not served any more.
     pub fn fail(&mut self, error: IoError, context: &mut Context<'_>) {
-        if matches!(self.state, State::Failed(_)) {
+        self.take_failure(error, error == IoError::NoSpace, context);
+    }
+
+    fn take_failure(&mut self, error: IoError, is_readable: bool, context: &mut Context<'_>) {
+        if matches!(self.state, State::Failed { .. }) {
             return;
         }
         let partition = self.name();
@@ -353,44 +391,55 @@ impl Partition {
             IoError::NoSpace => Notice::DiskFull { partition },
             IoError::NotFound | IoError::Os(_) => Notice::StorageFailed { partition, error },
         });
-        if let State::Open(log) = &self.state {
-            self.known = Known {
-                clean: false,
-                recovery_point: Some(log.recovery_point()),
-                start_offset: Some(log.start_offset()),
-                cleaned_to: Some(log.cleaned_to()),
+        self.known = Known { clean: false, ..self.known() };
+        self.state =
+            match core::mem::replace(&mut self.state, State::Failed { error, frozen: None }) {
+                State::Open(mut log) if is_readable => {
+                    log.freeze();
+                    log.begin_epoch(self.leader_epoch);
+                    State::Failed { error, frozen: Some(log) }
+                }
+                State::Opening { frozen, .. } if is_readable => State::Failed { error, frozen },
+                State::Open(_) | State::Opening { .. } | State::Failed { .. } => {
+                    State::Failed { error, frozen: None }
+                }
             };
+        if self.removal.is_none() {
+            // They wait for what is to take the place of the removed, which may never be.
+            self.removals.clear();
         }
-        self.state = State::Failed(error);
         self.refuse_pending(&produce::storage_error(error), context);
-        for (_, search) in core::mem::take(&mut self.searches).into_values() {
-            context.events.push(search.failed());
+        if self.log().is_none() {
+            for (_, search) in core::mem::take(&mut self.searches).into_values() {
+                context.events.push(search.failed());
+            }
         }
         context.events.push(Event::Failed(error));
     }
 
     /// Whether a sync should begin.
     pub fn wants_sync(&self, now: Now) -> bool {
-        self.log().is_some_and(|log| log.wants_sync(now.instant))
+        self.open_log().is_some_and(|log| log.wants_sync(now.instant))
     }
 
     /// Adds to `set` what has to be synced.
     pub fn begin_sync(&mut self, set: &mut SyncSet) {
-        if let Some(log) = self.log_mut() {
+        if let Some(log) = self.open_log_mut() {
             log.begin_sync(set);
         }
     }
 
-    /// The sync has ended.
+    /// The sync has ended. After one that has failed, whatever the reason, the operating system may have dropped what it could
+    /// not write: to sync again would acknowledge what is lost.
     pub fn sync_ended(&mut self, failure: Option<IoError>, context: &mut Context<'_>) {
         let failure = failure.filter(|_| !planted(Mutant::FailedSyncBelieved));
         match (&mut self.state, failure) {
-            (State::Open(_), Some(error)) => self.fail(error, context),
+            (State::Open(_), Some(error)) => self.take_failure(error, false, context),
             (State::Open(log), None) => {
                 log.synced();
                 self.advance(context);
             }
-            (State::Opening(_) | State::Failed(_), _) => {}
+            (State::Opening { .. } | State::Failed { .. }, _) => {}
         }
     }
 
@@ -410,14 +459,28 @@ impl Partition {
         }
     }
 
-    /// What is known of the log that failed.
-    pub const fn known_after_failure(&self) -> Known {
+    /// What its log was opened with last.
+    pub const fn opened_with(&self) -> Known {
         self.known
+    }
+
+    /// What it takes to open the log anew, after a crash or a failure.
+    pub fn known(&self) -> Known {
+        match &self.state {
+            State::Open(log) if log.segments().is_empty() => Known::default(),
+            State::Open(log) => Known {
+                clean: false,
+                recovery_point: Some(log.recovery_point()),
+                start_offset: Some(log.start_offset()),
+                cleaned_to: Some(log.cleaned_to()),
+            },
+            State::Opening { .. } | State::Failed { .. } => self.known,
+        }
     }
 
     /// Moves the high watermark to what may be acknowledged, and answers the appends below it.
     pub(super) fn advance(&mut self, context: &mut Context<'_>) {
-        let Some(log) = self.log() else { return };
+        let Some(log) = self.open_log() else { return };
         let to = log.acknowledgeable();
         if to.offset <= self.high_watermark.offset {
             return;
@@ -429,11 +492,16 @@ impl Partition {
 
     /// Deletes segments that are too old or too many, and returns the new start of the log if there were any.
     pub fn delete_expired(&mut self, context: &mut Context<'_>) -> Option<Offset> {
+        if self.is_opening() {
+            // The files are being looked at.
+            return None;
+        }
         let limit = self.high_watermark.offset;
         let log = self.log_mut()?;
         let (count, reason) = log.expired(context.now.timestamp, limit)?;
         let removals = log.delete_segments(count, context.now, &mut context.disk);
         let start_offset = log.start_offset();
+        self.note_start(start_offset);
         self.layout_changed();
         context.events.push(Event::Moved);
         self.remove(removals, &mut context.disk);
@@ -446,7 +514,13 @@ impl Partition {
     pub fn raise_start(&mut self, offset: Offset) {
         if let Some(log) = self.log_mut() {
             log.raise_start(offset);
+            self.note_start(offset);
         }
+    }
+
+    /// Should the log be opened anew, it is to begin at `offset`.
+    fn note_start(&mut self, offset: Offset) {
+        self.known.start_offset = self.known.start_offset.max(Some(offset));
     }
 
     /// Removes files, one after the other.
@@ -457,7 +531,9 @@ impl Partition {
 
     /// A failure to remove is not fatal: the files are looked for again when the log is opened.
     fn go_on_removing(&mut self, disk: &mut Disk<'_>) {
+        let is_settled = self.open_log().is_none_or(Log::has_its_files);
         if self.removal.is_none()
+            && is_settled
             && let Some(operation) = self.removals.pop_front()
         {
             self.removal = Some(disk.submit(operation).number);

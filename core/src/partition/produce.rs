@@ -251,8 +251,8 @@ impl Partition {
     ) -> Result<(), ProduceError> {
         let log = match &mut self.state {
             State::Open(log) => log,
-            State::Opening(_) => return Err(ErrorCode::NotLeaderOrFollower.into()),
-            State::Failed(error) => return Err(storage_error(*error)),
+            State::Opening { .. } => return Err(ErrorCode::NotLeaderOrFollower.into()),
+            State::Failed { error, .. } => return Err(storage_error(*error)),
         };
         let header = *batch.header();
         if let Some(producer) = header.producer {

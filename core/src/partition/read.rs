@@ -173,7 +173,10 @@ impl Partition {
         result: DiskResult,
         context: &mut Context<'_>,
     ) {
-        let State::Open(log) = &mut self.state else {
+        let (State::Open(log)
+        | State::Opening { frozen: Some(log), .. }
+        | State::Failed { frozen: Some(log), .. }) = &mut self.state
+        else {
             context.events.push(search.failed());
             return;
         };

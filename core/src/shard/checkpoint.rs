@@ -13,6 +13,7 @@ use crate::{
     log::{
         LogPosition,
         checkpoint_file::{self, Offsets},
+        open::Known,
     },
     machine::Effect,
     mutants::{Mutant, planted},
@@ -31,6 +32,8 @@ pub(super) struct Checkpoints {
     stopping: bool,
     /// The logs that get a new recovery point, and where.
     positions: Vec<(u32, LogPosition)>,
+    /// Operations of checkpoints that were given up: how they end means nothing to the partitions.
+    given_up: BTreeSet<u64>,
     /// A file of the data folder that is being replaced, step by step.
     replacing: VecDeque<DiskOp>,
     /// Deletions of records that wait for their start offsets to be written down.
@@ -85,7 +88,7 @@ impl Shard {
         let mut unsettled = BTreeSet::new();
         for slot in self.all_slots() {
             let wanted = self.with_partition(slot, step, |partition, context| {
-                let log = partition.log_mut()?;
+                let log = partition.open_log_mut()?;
                 log.wants_checkpoint().then(|| log.write_indexes(&mut context.disk))
             });
             if wanted.flatten().is_some() {
@@ -128,7 +131,7 @@ impl Shard {
 
     /// Whether what the partition writes has ended, as far as the checkpoint needs it.
     fn is_settled(&self, slot: u32) -> bool {
-        let Some(log) = self.partition(slot).and_then(Partition::log) else { return true };
+        let Some(log) = self.partition(slot).and_then(Partition::open_log) else { return true };
         let all_written = log.written().offset == log.end_offset();
         log.is_quiet() && (all_written || !self.checkpoints.stopping)
     }
@@ -157,7 +160,7 @@ impl Shard {
         let stopping = self.checkpoints.stopping;
         for (slot, _) in core::mem::take(&mut self.checkpoints.positions) {
             let written = self.with_partition(slot, step, |partition, context| {
-                let log = partition.log_mut()?;
+                let log = partition.open_log_mut()?;
                 let (position, operations) = log.write_snapshot(&mut context.disk)?;
                 let epochs =
                     stopping.then(|| log.write_epochs(&mut context.disk)).into_iter().flatten();
@@ -181,6 +184,9 @@ impl Shard {
         result: &DiskResult,
         step: &mut Step<'_>,
     ) -> bool {
+        if self.checkpoints.given_up.remove(&io.number) {
+            return true;
+        }
         let Stage::Snapshots(waiting) = &mut self.checkpoints.stage else { return false };
         if !waiting.remove(&io.number) {
             return false;
@@ -250,6 +256,9 @@ impl Shard {
 
     /// The checkpoint cannot be written: recovery will read more. The next one may succeed.
     fn give_up(&mut self, step: &mut Step<'_>) {
+        if let Stage::Snapshots(waiting) = &mut self.checkpoints.stage {
+            self.checkpoints.given_up.append(waiting);
+        }
         self.checkpoints.positions.clear();
         self.checkpoints.replacing.clear();
         self.checkpoint_is_over(step);
@@ -269,14 +278,16 @@ impl Shard {
         let mut high_watermarks = Offsets::new();
         let mut cleaned = Offsets::new();
         for partition in self.partitions.iter().flatten() {
-            let Some(log) = partition.log() else { continue };
-            if log.segments().is_empty() {
-                continue;
-            }
             let (topic, index) = (partition.topic_name(), partition.id().partition);
-            points.entry(topic.into()).or_default().insert(index, log.recovery_point());
-            if log.cleaned_to() > Offset::ZERO {
-                cleaned.entry(topic.into()).or_default().insert(index, log.cleaned_to());
+            let Known { recovery_point, cleaned_to, .. } = partition.known();
+            if let Some(point) = recovery_point {
+                points.entry(topic.into()).or_default().insert(index, point);
+            }
+            if let Some(offset) = cleaned_to.filter(|offset| *offset > Offset::ZERO) {
+                cleaned.entry(topic.into()).or_default().insert(index, offset);
+            }
+            if partition.log().is_none_or(|log| log.segments().is_empty()) {
+                continue;
             }
             let offset = partition.high_watermark().offset;
             high_watermarks.entry(topic.into()).or_default().insert(index, offset);
@@ -310,7 +321,7 @@ impl Shard {
         }
         for (slot, position) in core::mem::take(&mut self.checkpoints.positions) {
             self.with_partition(slot, step, |partition, context| {
-                if let Some(log) = partition.log_mut() {
+                if let Some(log) = partition.open_log_mut() {
                     log.checkpointed(position, &mut context.disk);
                 }
             });
@@ -360,7 +371,7 @@ impl Shard {
                     first.is_some_and(|first| first.base_offset < start).then_some(start)
                 }
                 // It cannot be served; what was known of it is still so.
-                None => partition.known_after_failure().start_offset,
+                None => partition.known().start_offset,
             };
             if let Some(start) = start {
                 let topic = offsets.entry(partition.topic_name().into()).or_default();

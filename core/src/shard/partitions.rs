@@ -3,7 +3,7 @@
 use super::{Shard, Step};
 use crate::{
     config::Layers,
-    disk::{DirectoryId, Disk, DiskOp, IoError, Owner},
+    disk::{DirectoryId, Disk, DiskOp, Owner},
     log::{LogConfig, open::Known},
     metadata::ResourceKind,
     notice::Notice,
@@ -112,12 +112,12 @@ impl Shard {
     pub(super) fn reopen_full(&mut self, step: &mut Step<'_>) {
         for slot in 0..self.partitions.len() {
             let Some(partition) = &mut self.partitions[slot] else { continue };
-            if partition.failure() != Some(IoError::NoSpace) {
+            if !partition.waits_for_space() {
                 continue;
             }
             let slot = u32::try_from(slot).expect("slots are counted in 32 bits");
             let owner = Owner::Partition(slot);
-            let known = partition.known_after_failure();
+            let known = partition.known();
             let mut disk = Disk::new(owner, &mut self.next_io, step.effects);
             partition.reopen(known, &mut disk);
         }

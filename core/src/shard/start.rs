@@ -229,7 +229,7 @@ impl Shard {
     pub(super) fn partition_opened(&mut self, slot: u32, step: &mut Step<'_>) {
         self.note_dirty(slot, step);
         let has_lost_its_start = self.partition(slot).is_some_and(|partition| {
-            let known = partition.known_after_failure().start_offset;
+            let known = partition.opened_with().start_offset;
             partition.log().is_some_and(|log| known.is_some_and(|known| known > log.start_offset()))
         });
         if has_lost_its_start {

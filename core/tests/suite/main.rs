@@ -7,6 +7,7 @@
 
 mod compaction;
 mod effects;
+mod full_disk;
 mod groups;
 mod log;
 mod producers;

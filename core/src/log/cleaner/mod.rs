@@ -80,7 +80,7 @@ enum Stage {
     /// The copy's files are being made durable.
     Syncing { group: Vec<Source>, copy: Segment },
     /// The copy takes the place of the group.
-    Replacing(VecDeque<DiskOp>),
+    Replacing { current: DiskOp, next: VecDeque<DiskOp> },
 }
 
 /// Reads segments one after the other.
@@ -168,7 +168,8 @@ impl Compaction {
         match result {
             // Retention was faster.
             DiskResult::Failed(IoError::NotFound) if self.is_reading() => CompactionStep::Abandoned,
-            DiskResult::Failed(error) if matches!(self.stage, Stage::Replacing(_)) => {
+            DiskResult::Failed(error) if matches!(self.stage, Stage::Replacing { .. }) => {
+                self.replacing_failed(log);
                 CompactionStep::FailedReplacing(error)
             }
             DiskResult::Failed(error) => CompactionStep::Failed(error),
@@ -255,7 +256,7 @@ impl Compaction {
             Stage::Copying { .. }
             | Stage::Indexed { .. }
             | Stage::Syncing { .. }
-            | Stage::Replacing(_) => {
+            | Stage::Replacing { .. } => {
                 let Some(rules) = self.rules.take() else { return CompactionStep::Waiting };
                 Job::Filter(Filter { chunk, keys, rules })
             }
@@ -285,7 +286,7 @@ impl Compaction {
             Stage::Copying { group, copy } => self.write_indexes(group, copy, log, disk),
             Stage::Indexed { group, copy } => self.sync(group, copy, log, disk),
             Stage::Syncing { group, copy } => self.begin_replacing(&group, copy, log, disk),
-            Stage::Replacing(operations) => self.go_on_replacing(operations, log, disk),
+            Stage::Replacing { next, .. } => self.go_on_replacing(next, log, disk),
         }
     }
 

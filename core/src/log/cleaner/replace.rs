@@ -122,8 +122,15 @@ impl Compaction {
         if let DiskOp::Rename { file, name } = operation {
             log.file_renamed(file, name);
         }
-        self.waiting.insert(disk.submit(operation).number);
-        self.stage = Stage::Replacing(operations);
+        self.waiting.insert(disk.submit(operation.clone()).number);
+        self.stage = Stage::Replacing { current: operation, next: operations };
         CompactionStep::Waiting
+    }
+
+    /// A file that could not be renamed has the name that it had.
+    pub(super) fn replacing_failed(&self, log: &mut Log) {
+        if let Stage::Replacing { current: DiskOp::Rename { file, name }, .. } = &self.stage {
+            log.file_renamed(FileRef { name: *name, ..*file }, file.name);
+        }
     }
 }

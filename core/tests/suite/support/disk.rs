@@ -65,6 +65,8 @@ pub(crate) struct FakeDisk {
     ended: BTreeMap<Serial, u64>,
     ends: u64,
     failures: Vec<(Kind, usize, IoError)>,
+    /// How many operations that take space still find some; nothing if there is no end to it.
+    space_for: Option<usize>,
     now: Timestamp,
 }
 
@@ -84,6 +86,7 @@ impl FakeDisk {
             ended: BTreeMap::new(),
             ends: 0,
             failures: Vec::new(),
+            space_for: None,
             now: Timestamp(0),
         };
         disk.forget_directories();
@@ -106,9 +109,20 @@ impl FakeDisk {
         self.failures.push((kind, after, error));
     }
 
-    /// Forgets the failures that are yet to come.
+    /// Has the disk be full after so many operations that take space.
+    pub(crate) const fn fill_after(&mut self, operations: usize) {
+        self.space_for = Some(operations);
+    }
+
+    /// Whether an operation would find the disk full.
+    pub(crate) fn is_full(&self) -> bool {
+        self.space_for == Some(0)
+    }
+
+    /// Forgets the failures that are yet to come; there is space.
     pub(crate) fn heal(&mut self) {
         self.failures.clear();
+        self.space_for = None;
     }
 
     pub(crate) fn submit(&mut self, io: IoId, op: DiskOp) {
@@ -154,7 +168,25 @@ impl FakeDisk {
         (asked.io, result)
     }
 
+    /// Whether an operation needs space that the disk must find first.
+    fn takes_space(&self, op: &DiskOp) -> bool {
+        match op {
+            DiskOp::Create(file) => self.inode(*file).is_none(),
+            DiskOp::CreateDirectory(directory) => self.directory(*directory).is_none(),
+            DiskOp::Write { .. } => true,
+            _ => false,
+        }
+    }
+
     fn failure_of(&mut self, op: &DiskOp) -> Option<IoError> {
+        if self.takes_space(op)
+            && let Some(left) = &mut self.space_for
+        {
+            if *left == 0 {
+                return Some(IoError::NoSpace);
+            }
+            *left -= 1;
+        }
         let kind = kind(op)?;
         let index = self.failures.iter().position(|(known, _, _)| *known == kind)?;
         let (_, after, error) = &mut self.failures[index];
@@ -438,6 +470,7 @@ impl FakeDisk {
         self.queue.clear();
         self.finished.clear();
         self.failures.clear();
+        self.space_for = None;
         self.forget_directories();
     }
 }
