@@ -200,6 +200,19 @@ impl Trace {
         }
     }
 
+    /// Adds a row that tells only what others have told: it does not count, and is for who reads.
+    pub fn aside(&self, place: impl Into<Place>, kind: Kind, text: impl FnOnce() -> String) {
+        if !self.is_read() {
+            return;
+        }
+        let (place, at, text) = (place.into(), self.0.timers.now(), text());
+        let mut state = self.state();
+        let row = Row { number: state.rows, at, place, kind, figures: [0; 3], text };
+        for reader in &mut state.readers {
+            reader(row.clone());
+        }
+    }
+
     /// How many rows there are, and the hash over all of them.
     pub fn digest(&self) -> (u64, u64) {
         let state = self.state();

@@ -4,21 +4,26 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
-use ottla::world;
+use madsim::{runtime::Handle, task::NodeId};
+use ottla::{server::BrokerConfig, world};
+use ottla_core::types::Uuid;
 use tokio::sync::Notify;
 
 use crate::{
     clock::NodeClock,
-    disk::NodeDisk,
+    dice::Dice,
+    disk::{NodeDisk, SimDisk},
     faults::Faults,
-    net::NodeNet,
+    net::{NodeNet, SimNet},
     node::{Incarnation, NodeIndex},
+    plan::Plan,
+    process::{BrokerMachine, MachineParts},
     timers::Timers,
-    trace::Trace,
+    trace::{Kind, Trace},
 };
 
 /// What everything in the world has to do with.
@@ -108,9 +113,13 @@ pub struct ClientMachine {
     pub node: NodeIndex,
     /// Its clock.
     pub clock: NodeClock,
+    environment: Environment,
+    net: SimNet,
+    begun: Arc<AtomicU32>,
 }
 
-/// A process of a client. It ends by [`kill`](Self::kill), as by `kill -9`: its connections end, what it had sent may still arrive.
+/// A process of a client. It ends by [`kill`](Self::kill), as by `kill -9`: its connections end, what it had sent may still
+/// arrive.
 #[derive(Debug, Clone)]
 pub struct ClientProcess {
     /// Where it runs.
@@ -121,28 +130,157 @@ pub struct ClientProcess {
     pub net: NodeNet,
     /// The clock of its machine.
     pub clock: NodeClock,
+    process: NodeId,
+    machine: ClientMachine,
 }
 
 impl ClientMachine {
+    fn new(node: NodeIndex, clock: NodeClock, environment: Environment, net: SimNet) -> Self {
+        Self { node, clock, environment, net, begun: Arc::default() }
+    }
+
     /// Begins a process, and spawns its first task.
     pub fn begin<F: Future<Output = ()> + Send + 'static>(
         &self,
         main: impl FnOnce(ClientProcess) -> F,
     ) -> ClientProcess {
-        let net = self.net();
-        let incarnation = Incarnation(0);
-        let process =
-            ClientProcess { node: self.node, incarnation, net, clock: self.clock.clone() };
-        tokio::spawn(main(process.clone()));
+        let incarnation = Incarnation(self.begun.fetch_add(1, Ordering::Relaxed) + 1);
+        let name = format!("{}.{incarnation}", self.node);
+        let node = Handle::current().create_node().name(name).build();
+        let process = ClientProcess {
+            node: self.node,
+            incarnation,
+            net: self.net.handle_for(self.node, incarnation),
+            clock: self.clock.clone(),
+            process: node.id(),
+            machine: self.clone(),
+        };
+        node.spawn(main(process.clone()));
         process
-    }
-
-    fn net(&self) -> NodeNet {
-        unreachable!("no machine is made yet")
     }
 }
 
 impl ClientProcess {
     /// Kills it.
-    pub fn kill(&self) {}
+    pub fn kill(&self) {
+        Handle::current().kill(self.process);
+        self.machine.net.end_process(self.node, self.incarnation);
+        let figures = [1, u64::from(self.incarnation.0), 0];
+        self.machine
+            .environment
+            .trace
+            .row(self.node, Kind::Process, figures, || format!("{} is killed", self.incarnation));
+    }
+}
+
+/// The world: machines with their clocks and disks, and the network between them. Clones share it.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Time, trace, faults.
+    pub environment: Environment,
+    /// Whether it is whole.
+    pub phases: Phases,
+    /// The network.
+    pub net: SimNet,
+    /// The machines of brokers.
+    pub brokers: Vec<BrokerMachine>,
+    /// The machines of clients.
+    pub clients: Vec<ClientMachine>,
+    /// The clocks of all machines.
+    pub clocks: Vec<(NodeIndex, NodeClock)>,
+    count: u8,
+}
+
+/// The port on which brokers listen.
+const PORT: u16 = 9_092;
+
+impl World {
+    /// Builds what a plan says. To be called within madsim's runtime.
+    pub fn build(plan: &Plan, environment: Environment) -> Self {
+        let seed = plan.seed;
+        let count = plan.brokers + plan.workload.machines;
+        let net_dice = Dice::new(seed, "net-events", 0);
+        let net = SimNet::new(count, plan.net.clone(), net_dice, environment.clone());
+        let phases = Phases::default();
+        let mut clock_dice = Dice::new(seed, "clocks", 0);
+        let clocks: Vec<_> = (0..count)
+            .map(|number| {
+                let ahead = clock_dice.range(0..2_000).cast_signed() - 1_000;
+                (NodeIndex(number), NodeClock::new(environment.timers.clone(), ahead))
+            })
+            .collect();
+        let brokers = (0..plan.brokers)
+            .map(|number| {
+                let node = NodeIndex(number);
+                let disk_dice = Dice::new(seed, "disk-events", number.into());
+                let disk_plan = plan.disks[node.index()].clone();
+                BrokerMachine::new(MachineParts {
+                    node,
+                    environment: environment.clone(),
+                    phases: phases.clone(),
+                    net: net.clone(),
+                    disk: SimDisk::new(node, disk_plan, disk_dice, environment.clone()),
+                    clock: clocks[node.index()].1.clone(),
+                    config: broker_config(plan, node),
+                    nemesis: plan.nemesis.clone(),
+                    dice: Dice::new(seed, "process", number.into()),
+                })
+            })
+            .collect();
+        let clients = (plan.brokers..count)
+            .map(|number| {
+                let node = NodeIndex(number);
+                let clock = clocks[node.index()].1.clone();
+                ClientMachine::new(node, clock, environment.clone(), net.clone())
+            })
+            .collect();
+        Self { environment, phases, net, brokers, clients, clocks, count }
+    }
+
+    /// All machines.
+    pub fn nodes(&self) -> Vec<NodeIndex> {
+        (0..self.count).map(NodeIndex).collect()
+    }
+
+    /// What clients need.
+    pub fn stage(&self) -> Stage {
+        let address = |broker: &BrokerMachine| SocketAddr::from((broker.node().ip(), PORT));
+        Stage {
+            environment: self.environment.clone(),
+            brokers: self.brokers.iter().map(address).collect(),
+            phases: self.phases.clone(),
+            machines: self.clients.clone(),
+        }
+    }
+
+    /// Makes everything whole, for good.
+    pub fn heal(&self) {
+        self.environment.faults.heal();
+        for from in self.nodes() {
+            for to in self.nodes() {
+                self.net.mend(from, to);
+                self.net.slow_down(from, to, 1);
+            }
+        }
+        for broker in &self.brokers {
+            broker.heal();
+        }
+        self.phases.heal();
+    }
+}
+
+fn broker_config(plan: &Plan, node: NodeIndex) -> BrokerConfig {
+    let mut ids = Dice::new(plan.seed, "ids", 0);
+    let cluster_id = Uuid::from_random(u128::from(ids.number()) << 64).to_string();
+    let mut ids = Dice::new(plan.seed, "directory-id", node.0.into());
+    let mut configuration = plan.settings.clone();
+    configuration.insert("node.id".into(), (node.0 + 1).to_string());
+    BrokerConfig {
+        listen: format!("{}:{PORT}", node.ip()),
+        advertise: None,
+        configuration,
+        cluster_id,
+        directory_id: Uuid::from_random(u128::from(ids.number()) << 64),
+        log_directory: "/data".into(),
+    }
 }
