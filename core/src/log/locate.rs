@@ -25,8 +25,10 @@ pub struct Locate {
 enum Stage {
     Index(IndexSearch<OffsetEntry>),
     /// Going from batch to batch, from the one that begins at this byte.
+    /// An index that is damaged may have led there; then what it claimed of the batch does not hold.
     Scan {
         byte: u32,
+        claim: Option<OffsetEntry>,
     },
 }
 
@@ -72,8 +74,11 @@ impl Log {
         if segment.base_offset == offset && segment.size_bytes > 0 {
             return (None, LocateStep::Found(LogPosition::segment_start(offset)));
         }
-        let mut search =
-            Locate { offset, segment: segment.base_offset, stage: Stage::Scan { byte: 0 } };
+        let mut search = Locate {
+            offset,
+            segment: segment.base_offset,
+            stage: Stage::Scan { byte: 0, claim: None },
+        };
         let step = match segment.offset_index.floor(segment.delta(offset)) {
             Floor::Found(entry) => search.scan_from(entry, self, segment, disk),
             Floor::OnDisk(index) => {
@@ -83,6 +88,16 @@ impl Log {
             }
         };
         (Some(search), step)
+    }
+}
+
+impl Segment {
+    /// Whether the batch that `bytes` begin with can be the one that an entry of the index names. It begins no later than the
+    /// entry says it ends; an entry of Kafka's may name the end of a batch behind it.
+    pub(super) fn honours(&self, claim: OffsetEntry, bytes: &[u8]) -> bool {
+        let last = self.base_offset + i64::from(claim.offset_delta);
+        BatchHeader::parse(bytes)
+            .is_ok_and(|header| (self.base_offset..=last).contains(&header.base_offset))
     }
 }
 
@@ -102,7 +117,10 @@ impl Locate {
                 // An index can be done without.
                 SearchStep::Damaged => self.scan_from(None, log, segment, disk),
             },
-            &mut Stage::Scan { byte } => self.scan(byte, log, segment, bytes, disk),
+            &mut Stage::Scan { claim: Some(claim), .. } if !segment.honours(claim, bytes) => {
+                self.read_at(0, None, log, segment, disk)
+            }
+            &mut Stage::Scan { byte, .. } => self.scan(byte, log, segment, bytes, disk),
         }
     }
 
@@ -113,18 +131,14 @@ impl Locate {
         segment: &Segment,
         disk: &mut Disk<'_>,
     ) -> LocateStep {
-        let byte = entry.map_or(0, |entry| entry.byte);
-        if entry
-            .is_some_and(|entry| segment.base_offset + i64::from(entry.offset_delta) == self.offset)
-        {
-            return self.found(byte);
-        }
-        self.read_at(byte, log, segment, disk)
+        let claim = entry.filter(|entry| entry.byte < segment.size_bytes);
+        self.read_at(claim.map_or(0, |entry| entry.byte), claim, log, segment, disk)
     }
 
     fn read_at(
         &mut self,
         byte: u32,
+        claim: Option<OffsetEntry>,
         log: &Log,
         segment: &Segment,
         disk: &mut Disk<'_>,
@@ -138,7 +152,7 @@ impl Locate {
                 })
             });
         }
-        self.stage = Stage::Scan { byte };
+        self.stage = Stage::Scan { byte, claim };
         let length = SCAN_BYTES.min(segment.size_bytes - byte);
         LocateStep::Reading(disk.submit(DiskOp::Read {
             file: segment.file,
@@ -173,7 +187,7 @@ impl Locate {
         if byte == start && segment.size_bytes > byte {
             return LocateStep::Damaged;
         }
-        self.read_at(byte, log, segment, disk)
+        self.read_at(byte, None, log, segment, disk)
     }
 
     const fn found(&self, byte: u32) -> LocateStep {

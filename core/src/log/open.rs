@@ -6,7 +6,7 @@
 //! the log.
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 
@@ -25,7 +25,8 @@ use crate::{
         DirectoryEntry, DirectoryId, Disk, DiskOp, DiskResult, FileName, FileRef, IoError, IoId,
     },
     mutants::{Mutant, planted},
-    types::{Offset, TopicId},
+    records::{BATCH_HEADER_BYTES, BatchHeader},
+    types::{Offset, Timestamp, TopicId},
 };
 
 /// What is known of a log before it is opened.
@@ -55,8 +56,12 @@ pub struct Opening {
     snapshot: Option<(Offset, Snapshot)>,
     owner: Option<TopicId>,
     scan: Option<Scan>,
-    /// Segments without indexes.
-    unindexed: Vec<Offset>,
+    /// Segments whose indexes are not there, or not what they should be.
+    unindexed: BTreeSet<Offset>,
+    /// Whether what is known of the active segment's indexes was compared with what they are.
+    compared: bool,
+    /// Segments whose indexes were made anew: what a snapshot says of them does not hold.
+    reindexed: BTreeSet<Offset>,
     recovered: bool,
     /// What is to be done, each step when the one before has ended.
     steps: VecDeque<DiskOp>,
@@ -89,6 +94,7 @@ enum Awaited {
     Snapshot(Offset),
     LastOffsetEntry(Offset),
     LastTimeEntry(Offset),
+    FirstHeader(Offset),
     Scanned,
     /// Nothing but that it ends well.
     Done,
@@ -126,7 +132,9 @@ impl Opening {
             snapshot: None,
             owner: None,
             scan: None,
-            unindexed: Vec::new(),
+            unindexed: BTreeSet::new(),
+            compared: false,
+            reindexed: BTreeSet::new(),
             recovered: false,
             steps: VecDeque::new(),
             touched: Vec::new(),
@@ -192,7 +200,11 @@ impl Opening {
                 let io =
                     disk.submit(DiskOp::Read { file, position: 0, length: SNAPSHOT_BYTES_MAX });
                 self.wait(io, Awaited::Snapshot(offset));
-            } else if let Some(base) = self.unindexed.pop() {
+            } else if !self.compared {
+                self.compared = true;
+                self.compare_active();
+            } else if let Some(base) = self.unindexed.pop_last() {
+                self.reindexed.insert(base);
                 let scan = Scan::reindex(base, &mut self.log, disk);
                 self.take_scan(scan);
             } else if !self.recovered {
@@ -241,11 +253,26 @@ impl Opening {
                 }
             }
             Awaited::LastTimeEntry(base) => {
+                let next = self.log.segment_after(base).map(|next| next.base_offset);
                 if let Some(segment) = self.log.segment_mut(base) {
                     let index = &segment.time_index;
                     segment.max_timestamp = TimeEntry::read(bytes);
                     segment.time_index =
                         Index::existing(index.file(), index.len(), segment.max_timestamp);
+                    let can_be = |entry: TimeEntry| {
+                        let offset = base + i64::from(entry.offset_delta);
+                        entry.timestamp >= Timestamp(0) && next.is_none_or(|next| offset < next)
+                    };
+                    if next.is_some() && !segment.max_timestamp.is_some_and(can_be) {
+                        self.unindexed.insert(base);
+                    }
+                }
+            }
+            Awaited::FirstHeader(base) => {
+                // Only where no record has a timestamp is there nothing for a time index to hold.
+                if BatchHeader::parse(bytes).is_ok_and(|first| first.max_timestamp >= Timestamp(0))
+                {
+                    self.unindexed.insert(base);
                 }
             }
             Awaited::Scanned => {
@@ -318,11 +345,18 @@ impl Opening {
         for segment in &self.log.segments {
             let base = segment.base_offset;
             let sizes = self.sizes[&base];
-            if sizes.index.is_none() || sizes.time_index.is_none() {
-                self.unindexed.push(base);
+            let is_whole = |size: Option<u32>, entry| size.is_some_and(|size| size % entry == 0);
+            if !is_whole(sizes.index, OffsetEntry::BYTES)
+                || !is_whole(sizes.time_index, TimeEntry::BYTES)
+            {
+                self.unindexed.insert(base);
                 continue;
             }
             let entries = segment.time_index.len();
+            if entries == 0 && Some(base) != active && sizes.log > 0 {
+                let length = u32::try_from(BATCH_HEADER_BYTES).unwrap_or_default();
+                reads.push((Awaited::FirstHeader(base), segment.file, 0, length));
+            }
             if entries > 0 {
                 reads.push((
                     Awaited::LastTimeEntry(base),
@@ -344,6 +378,31 @@ impl Opening {
         for (awaited, file, position, length) in reads {
             let io = disk.submit(DiskOp::Read { file, position: u64::from(position), length });
             self.wait(io, awaited);
+        }
+    }
+
+    /// After a clean stop the indexes of the active segment hold what the snapshot says, and so much as can be told lies in the
+    /// log. Appends go on from there.
+    fn compare_active(&mut self) {
+        let Some(active) = self.log.segments.last() else { return };
+        let place = self.snapshot.as_ref().and_then(|(_, snapshot)| snapshot.place);
+        let Some(place) =
+            place.filter(|place| self.known.clean && place.position.segment == active.base_offset)
+        else {
+            return;
+        };
+        let last = active.offset_index.last();
+        let last_is_there = last.is_none_or(|last| {
+            last.byte < place.position.byte
+                && active.base_offset + i64::from(last.offset_delta) < place.position.offset
+        });
+        if active.offset_index.len() != place.offset_entries
+            || last.is_none() != active.offset_index.is_empty()
+            || active.time_index.len() != place.time_entries
+            || active.time_index.last() != place.last_time_entry
+            || !last_is_there
+        {
+            self.unindexed.insert(active.base_offset);
         }
     }
 
@@ -389,7 +448,8 @@ impl Opening {
     /// Whether a snapshot's place can be where it says.
     fn is_plausible(&self, place: Place) -> bool {
         self.log.segment(place.position.segment).is_some_and(|segment| {
-            place.position.byte <= segment.size_bytes
+            !self.reindexed.contains(&segment.base_offset)
+                && place.position.byte <= segment.size_bytes
                 && place.offset_entries <= segment.offset_index.len()
                 && place.time_entries <= segment.time_index.len()
         })

@@ -43,6 +43,8 @@ pub struct TimeSearch {
     /// and not before this offset.
     from: Offset,
     segment: Offset,
+    /// What the time index says of a batch that is still to come. Were it not so, records before it would be passed by.
+    time_claim: Option<TimeEntry>,
     stage: Stage,
 }
 
@@ -50,7 +52,7 @@ pub struct TimeSearch {
 enum Stage {
     TimeIndex(IndexSearch<TimeEntry>),
     OffsetIndex(IndexSearch<OffsetEntry>),
-    Scan { byte: u32 },
+    Scan { byte: u32, claim: Option<OffsetEntry> },
     Batch { byte: u32 },
 }
 
@@ -89,7 +91,8 @@ impl Log {
             timestamp,
             from: self.start_offset(),
             segment: Offset::ZERO,
-            stage: Stage::Scan { byte: 0 },
+            time_claim: None,
+            stage: Stage::Scan { byte: 0, claim: None },
         };
         let first = self.segments().get(self.first_served());
         let before = first.map_or(Offset(-1), |first| first.base_offset + -1);
@@ -134,16 +137,17 @@ impl TimeSearch {
             Stage::TimeIndex(search) => match search.step(bytes, disk) {
                 SearchStep::Reading(io) => TimeStep::Reading(io),
                 SearchStep::Found(entry) => self.seek_offset(entry, log, segment, disk),
-                SearchStep::Damaged => self.read_at(0, log, segment, disk),
+                SearchStep::Damaged => self.read_all(log, segment, disk),
             },
             Stage::OffsetIndex(search) => match search.step(bytes, disk) {
                 SearchStep::Reading(io) => TimeStep::Reading(io),
-                SearchStep::Found(entry) => {
-                    self.read_at(entry.map_or(0, |entry| entry.byte), log, segment, disk)
-                }
-                SearchStep::Damaged => self.read_at(0, log, segment, disk),
+                SearchStep::Found(entry) => self.scan_from(entry, log, segment, disk),
+                SearchStep::Damaged => self.read_all(log, segment, disk),
             },
-            &mut Stage::Scan { byte } => self.scan(byte, log, segment, bytes, disk),
+            &mut Stage::Scan { claim: Some(claim), .. } if !segment.honours(claim, bytes) => {
+                self.read_all(log, segment, disk)
+            }
+            &mut Stage::Scan { byte, .. } => self.scan(byte, log, segment, bytes, disk),
             &mut Stage::Batch { byte } => self.take_batch(byte, log, segment, bytes, disk),
         }
     }
@@ -157,10 +161,9 @@ impl TimeSearch {
         disk: &mut Disk<'_>,
     ) -> TimeStep {
         let from = segment.base_offset + entry.map_or(0, |entry| i64::from(entry.offset_delta));
+        self.time_claim = entry.filter(|_| from > self.from);
         match segment.offset_index.floor(segment.delta(from.max(self.from))) {
-            Floor::Found(entry) => {
-                self.read_at(entry.map_or(0, |entry| entry.byte), log, segment, disk)
-            }
+            Floor::Found(entry) => self.scan_from(entry, log, segment, disk),
             Floor::OnDisk(search) => {
                 let io = search.read(disk);
                 self.stage = Stage::OffsetIndex(search);
@@ -169,9 +172,27 @@ impl TimeSearch {
         }
     }
 
+    /// Reads the whole segment, for its indexes are not what they should be.
+    fn read_all(&mut self, log: &Log, segment: &Segment, disk: &mut Disk<'_>) -> TimeStep {
+        self.time_claim = None;
+        self.read_at(0, None, log, segment, disk)
+    }
+
+    fn scan_from(
+        &mut self,
+        entry: Option<OffsetEntry>,
+        log: &Log,
+        segment: &Segment,
+        disk: &mut Disk<'_>,
+    ) -> TimeStep {
+        let claim = entry.filter(|entry| entry.byte < segment.size_bytes);
+        self.read_at(claim.map_or(0, |entry| entry.byte), claim, log, segment, disk)
+    }
+
     fn read_at(
         &mut self,
         byte: u32,
+        claim: Option<OffsetEntry>,
         log: &Log,
         segment: &Segment,
         disk: &mut Disk<'_>,
@@ -182,10 +203,13 @@ impl TimeSearch {
             Ordering::Equal => log.written().byte,
             Ordering::Greater => 0,
         };
+        if byte >= end && (self.time_claim.is_some() || claim.is_some()) {
+            return self.read_all(log, segment, disk);
+        }
         if byte >= end {
             return self.enter(log, segment.base_offset, disk);
         }
-        self.stage = Stage::Scan { byte };
+        self.stage = Stage::Scan { byte, claim };
         TimeStep::Reading(disk.submit(DiskOp::Read {
             file: segment.file,
             position: u64::from(byte),
@@ -209,7 +233,12 @@ impl TimeSearch {
             let Ok(size_bytes) = u32::try_from(header.size_bytes) else {
                 return TimeStep::Damaged;
             };
-            if header.max_timestamp >= self.timestamp && header.last_offset() >= self.from {
+            let is_late = header.max_timestamp >= self.timestamp;
+            // Were the time index right, nothing before the batch that it names would be late enough.
+            if self.contradicts(&header, segment) || is_late && self.time_claim.is_some() {
+                return self.read_all(log, segment, disk);
+            }
+            if is_late && header.last_offset() >= self.from {
                 self.stage = Stage::Batch { byte };
                 return TimeStep::Reading(disk.submit(DiskOp::Read {
                     file: segment.file,
@@ -222,7 +251,14 @@ impl TimeSearch {
         if byte == start {
             return TimeStep::Damaged;
         }
-        self.read_at(byte, log, segment, disk)
+        self.read_at(byte, None, log, segment, disk)
+    }
+
+    /// Whether a batch shows that what the time index said is not so.
+    fn contradicts(&mut self, header: &BatchHeader, segment: &Segment) -> bool {
+        let offset = |claim: &TimeEntry| segment.base_offset + i64::from(claim.offset_delta);
+        let claim = self.time_claim.take_if(|claim| header.last_offset() >= offset(claim));
+        claim.is_some_and(|claim| claim.timestamp != header.max_timestamp)
     }
 
     fn take_batch(
@@ -249,6 +285,6 @@ impl TimeSearch {
             }
         }
         let next = byte + u32::try_from(header.size_bytes).unwrap_or(u32::MAX - byte);
-        self.read_at(next, log, segment, disk)
+        self.read_at(next, None, log, segment, disk)
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod compaction;
+mod damaged_indexes;
 mod effects;
 mod full_disk;
 mod groups;

@@ -291,6 +291,20 @@ impl FakeDisk {
         files.collect()
     }
 
+    /// Changes what a file holds behind everybody's back, in the page cache and on the disk.
+    pub(crate) fn damage(
+        &mut self,
+        directory: &str,
+        name: &str,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let node = self.directories[&ROOT].cached.get(directory).copied();
+        let Some(Node::Directory(directory)) = node else { panic!("there is such a directory") };
+        let node = self.directories[&directory].cached.get(name).copied();
+        let Some(Node::File(inode)) = node else { panic!("there is such a file") };
+        self.files.get_mut(&inode).expect("a name has a file").damage(change);
+    }
+
     fn directory(&self, directory: DirectoryId) -> Option<u64> {
         let name = self.known.get(&directory)?;
         if name.is_empty() {

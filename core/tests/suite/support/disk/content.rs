@@ -98,6 +98,12 @@ impl Content {
         }
     }
 
+    pub(super) fn damage(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
+        change(&mut self.cached);
+        self.durable.clone_from(&self.cached);
+        let _ = self.edits.take();
+    }
+
     pub(super) fn crash(&mut self, kept_percent: usize, dice: &mut Dice) {
         for edit in self.edits.take() {
             if dice.percent(kept_percent) {
