@@ -8,6 +8,7 @@ mod network;
 mod runtime;
 mod space;
 mod store;
+mod synced;
 mod watch;
 
 use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};

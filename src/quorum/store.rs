@@ -28,6 +28,7 @@ use super::{
     machine::{failure, read_if_there, replace_file},
     membership,
     space::perform_with_space,
+    synced::{Synced, damaged, incomplete},
 };
 use crate::world::{Disk, perform};
 
@@ -49,6 +50,7 @@ pub(super) struct LogStore<D> {
     log: Arc<Mutex<Log>>,
     /// The file that is appended to, by its first index, and how long it is.
     active: Option<(u64, u64)>,
+    synced: Synced,
 }
 
 /// What the files hold.
@@ -123,9 +125,13 @@ impl<D: Disk> LogStore<D> {
         let mut firsts = list_files(&disk).await?;
         firsts.sort_unstable();
         let mut active = None;
+        let synced = Synced::read(&disk).await?;
         for (at, &first) in firsts.iter().enumerate() {
-            let end = read_file(&disk, first, &mut log).await?;
+            let (end, length) = read_file(&disk, first, &mut log).await?;
             let is_last = at + 1 == firsts.len();
+            if end < length && !is_last || end < synced.length_of(first) {
+                return Err(damaged(file(first), end));
+            }
             if is_last {
                 // What does not verify was being written when the process ended.
                 let file = file(first);
@@ -135,7 +141,12 @@ impl<D: Disk> LogStore<D> {
         }
         let covered = snapshot.map_or(0, |id| id.index + 1);
         log.entries = log.entries.split_off(&covered);
-        Ok(Self { disk, log: Arc::new(Mutex::new(log)), active })
+        for (&index, expected) in log.entries.keys().zip(covered..) {
+            if index != expected {
+                return Err(incomplete(expected, index - 1));
+            }
+        }
+        Ok(Self { disk, log: Arc::new(Mutex::new(log)), active, synced })
     }
 
     /// Whether nothing has ever been agreed on.
@@ -173,6 +184,10 @@ impl<D: Disk> LogStore<D> {
             failure(&perform(&self.disk, sync).await)?;
         }
         self.active = Some((number, position));
+        if let Err(error) = self.synced.note(&self.disk, number, position).await {
+            // The mark says less than is true, as after a crash.
+            tracing::warn!(%error, "metadata/synced cannot be written");
+        }
         let mut log = self.log();
         for stored in stored {
             log.entries.insert(stored.entry.log_id.index, stored);
@@ -204,16 +219,16 @@ async fn list_files<D: Disk>(disk: &D) -> io::Result<Vec<u64>> {
     Ok(entries.iter().filter_map(|entry| number(&entry.name)).collect())
 }
 
-/// Reads a file into the log, and returns where its last intact entry ends.
-async fn read_file<D: Disk>(disk: &D, first: u64, log: &mut Log) -> io::Result<u64> {
+/// Reads a file into the log, and returns where its last intact entry ends, and where the file does.
+async fn read_file<D: Disk>(disk: &D, first: u64, log: &mut Log) -> io::Result<(u64, u64)> {
     let read = DiskOp::Read { file: file(first), position: 0, length: READ_BYTES_MAX };
     let read = perform(disk, read).await;
     failure(&read)?;
-    let DiskResult::Bytes(mut bytes) = read else { return Ok(0) };
+    let DiskResult::Bytes(mut bytes) = read else { return Ok((0, 0)) };
     let length = bytes.len();
     loop {
         let position = (length - bytes.len()) as u64;
-        let Some(entry) = unframe(&mut bytes) else { return Ok(position) };
+        let Some(entry) = unframe(&mut bytes) else { return Ok((position, length as u64)) };
         let entry = decode(entry)?;
         log.entries.insert(entry.log_id.index, Stored { entry, file: first, position });
     }
@@ -293,6 +308,7 @@ impl<D: Disk> RaftLogStorage<Types> for LogStore<D> {
         let from = last.map_or(0, |id| id.index + 1);
         let dropped = self.log().entries.split_off(&from);
         let Some(first) = dropped.values().next().cloned() else { return Ok(()) };
+        self.synced.lower(&self.disk, first.file, first.position).await?;
         let cut = DiskOp::Truncate { file: file(first.file), length: first.position };
         failure(&perform(&self.disk, cut).await)?;
         let later: Vec<u64> = dropped.values().map(|stored| stored.file).collect();

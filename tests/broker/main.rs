@@ -5,6 +5,7 @@
 mod clients;
 mod disk;
 mod frames;
+mod metadata;
 mod produce;
 mod start;
 mod support;

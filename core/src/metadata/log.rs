@@ -1,7 +1,8 @@
 //! The metadata log on disk: how the consensus algorithm's entries, its vote and its snapshots lie in files.
 //!
 //! A log file is a row of frames; each has its length, a checksum, and an entry. What does not verify at the end of the last
-//! file was being written when the process ended, and was never acknowledged.
+//! file was being written when the process ended, and was never acknowledged; a [mark](SyncedMark) tells it from what was
+//! synced and has been damaged since.
 
 use alloc::vec::Vec;
 
@@ -32,6 +33,15 @@ message! {
         [0..] node: i32,
         /// Whether that node was elected.
         [0..] committed: bool,
+    }
+
+    /// Up to where the log was made durable at the least. It is written after each sync and not synced itself: one that a crash
+    /// has left behind says less than is true.
+    SyncedMark {
+        /// The file that was appended to last.
+        [0..] file: i64,
+        /// How many bytes of it are durable.
+        [0..] length: i64,
     }
 
     /// The state of the log at an entry, in place of all before it.

@@ -1,0 +1,87 @@
+//! How much of the metadata log was made durable, in a file beside it: what does not verify below that was acknowledged, and
+//! has been damaged since.
+
+use std::io;
+
+use ottla_core::{
+    disk::{DirectoryId, DiskOp, FileName, FileRef, WriteData},
+    metadata::log::{SyncedMark, frame, unframe},
+};
+
+use super::machine::{failure, read_if_there};
+use crate::world::{Disk, perform};
+
+const MARK: FileRef = FileRef { directory: DirectoryId::METADATA, name: FileName::Fixed("synced") };
+const MARK_BYTES_MAX: u32 = 1 << 10;
+
+/// The mark of what is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Synced {
+    exists: bool,
+    place: Option<(u64, u64)>,
+}
+
+impl Synced {
+    /// Reads the mark. One that does not verify was being written when the power failed, and says nothing.
+    pub(super) async fn read<D: Disk>(disk: &D) -> io::Result<Self> {
+        let read = DiskOp::Read { file: MARK, position: 0, length: MARK_BYTES_MAX };
+        let Some(mut bytes) = read_if_there(disk, read).await? else { return Ok(Self::default()) };
+        let mark: Option<SyncedMark> = unframe(&mut bytes);
+        let place = mark.map(|mark| (mark.file.cast_unsigned(), mark.length.cast_unsigned()));
+        Ok(Self { exists: true, place })
+    }
+
+    /// How much of a file is durable for certain.
+    pub(super) fn length_of(&self, file: u64) -> u64 {
+        self.place.filter(|(marked, _)| *marked == file).map_or(0, |(_, length)| length)
+    }
+
+    /// Takes note that so much of a file is durable.
+    pub(super) async fn note<D: Disk>(
+        &mut self,
+        disk: &D,
+        file: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        if !self.exists {
+            failure(&perform(disk, DiskOp::Create(MARK)).await)?;
+            self.exists = true;
+        }
+        let mark = SyncedMark { file: file.cast_signed(), length: length.cast_signed() };
+        let data = WriteData::Bytes(frame(&mark));
+        failure(&perform(disk, DiskOp::Write { file: MARK, position: 0, data }).await)?;
+        self.place = Some((file, length));
+        Ok(())
+    }
+
+    /// The log is about to be cut off: less is durable from now on, and that is so for certain before it is.
+    pub(super) async fn lower<D: Disk>(
+        &mut self,
+        disk: &D,
+        file: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        self.note(disk, file, length).await?;
+        let sync = DiskOp::Sync { files: vec![MARK], directories: vec![DirectoryId::METADATA] };
+        failure(&perform(disk, sync).await)
+    }
+}
+
+/// What is said of a log that cannot be believed.
+pub(super) fn damaged(file: FileRef, position: u64) -> io::Error {
+    let name = file.name;
+    io::Error::other(format!(
+        "no intact entry begins at byte {position} of metadata/{name}, though what was there had been acknowledged: the file is \
+         damaged. To start without it would forget topics and settings. Bring the folder `metadata` back from a copy; or, to go \
+         on with only what comes before, keep a copy of that folder, cut the file off there (truncate -s {position} \
+         metadata/{name}), and remove metadata/synced and the later files of the log"
+    ))
+}
+
+/// What is said of a log in which entries are missing.
+pub(super) fn incomplete(from: u64, to: u64) -> io::Error {
+    io::Error::other(format!(
+        "the entries from {from} to {to} are missing from the metadata log: a file of the folder `metadata` is gone. Bring the \
+         folder back from a copy"
+    ))
+}
