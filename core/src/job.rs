@@ -1,6 +1,15 @@
 //! Pure computations that take too long to hold up a shard: the shell runs them wherever it likes.
 
-use crate::log::cleaner::filter::{Filter, Filtered, IndexKeys, KeysIndexed};
+use alloc::boxed::Box;
+
+use crate::{
+    log::{
+        PreparedBatch,
+        cleaner::filter::{Filter, Filtered, IndexKeys, KeysIndexed},
+        timestamps::{Damaged, FindInBatch, TimedRecord},
+    },
+    partition::{ProduceError, judge::Judge},
+};
 
 /// A computation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +18,10 @@ pub enum Job {
     IndexKeys(IndexKeys),
     /// Leave out of a part of a log what compaction does not keep.
     Filter(Filter),
+    /// Whether a producer's batch may be appended, and in what form.
+    Judge(Box<Judge>),
+    /// Find a record of a batch by its time.
+    FindInBatch(FindInBatch),
 }
 
 /// What a computation came to.
@@ -18,6 +31,10 @@ pub enum JobResult {
     KeysIndexed(KeysIndexed),
     /// See [`Job::Filter`].
     Filtered(Filtered),
+    /// See [`Job::Judge`].
+    Judged(Result<PreparedBatch, ProduceError>),
+    /// See [`Job::FindInBatch`].
+    TimeFound(Result<Option<TimedRecord>, Damaged>),
 }
 
 impl Job {
@@ -26,6 +43,8 @@ impl Job {
         match self {
             Self::IndexKeys(job) => JobResult::KeysIndexed(job.run()),
             Self::Filter(job) => JobResult::Filtered(job.run()),
+            Self::Judge(job) => JobResult::Judged(job.run()),
+            Self::FindInBatch(job) => JobResult::TimeFound(job.run()),
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Runs a shard: feeds it inputs, carries out its effects. Decides nothing.
 
-use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
 use ottla_core::{
     disk::{DiskOp, DiskResult, FileRef, IoId, WriteData},
@@ -41,8 +46,14 @@ pub(super) struct ShardLoop<W: World> {
     syncing: HashMap<IoId, Instant>,
     /// Writes to one file that follow each other: they go to the disk together.
     writes: Writes,
+    /// Computations that wait, and how many are under way: each may take as much memory as records may become.
+    jobs: VecDeque<(IoId, Job)>,
+    jobs_running: usize,
     is_stopped: bool,
 }
+
+/// How many computations go on at once.
+const JOBS_AT_ONCE: usize = 2;
 
 #[derive(Debug, Default)]
 struct Writes {
@@ -86,6 +97,8 @@ impl<W: World> ShardLoop<W> {
             inspections: Vec::new(),
             syncing: HashMap::new(),
             writes: Writes::default(),
+            jobs: VecDeque::new(),
+            jobs_running: 0,
             is_stopped: false,
         }
     }
@@ -137,6 +150,10 @@ impl<W: World> ShardLoop<W> {
                 if let Input::Disconnected { connection } = &input {
                     self.links.remove(connection);
                 }
+                if matches!(input, Input::Computed { .. }) {
+                    self.jobs_running -= 1;
+                    self.begin_jobs();
+                }
                 self.handle(now, input);
             }
             Event::Disk(io, result) => {
@@ -180,7 +197,10 @@ impl<W: World> ShardLoop<W> {
     fn carry_out_one(&mut self, effect: Effect) {
         match effect {
             Effect::Disk { io, op } => self.begin_disk(io, op),
-            Effect::Compute { io, job } => self.compute(io, job),
+            Effect::Compute { io, job } => {
+                self.jobs.push_back((io, job));
+                self.begin_jobs();
+            }
             Effect::Send { connection, frame } => {
                 // What it reads must be on its way to the page cache.
                 self.flush_writes();
@@ -237,6 +257,15 @@ impl<W: World> ShardLoop<W> {
         if let Some(file) = self.writes.file.take() {
             let data = mem::take(&mut self.writes.data);
             self.world.disk().submit_writes(file, self.writes.position, data, &self.done);
+        }
+    }
+
+    fn begin_jobs(&mut self) {
+        while self.jobs_running < JOBS_AT_ONCE
+            && let Some((io, job)) = self.jobs.pop_front()
+        {
+            self.jobs_running += 1;
+            self.compute(io, job);
         }
     }
 

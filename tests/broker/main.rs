@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
 #![allow(clippy::disallowed_methods, reason = "the broker under test lives in real time")]
 
+mod bombs;
 mod clients;
 mod disk;
 mod frames;

@@ -2,13 +2,16 @@
 
 use core::cmp::Ordering;
 
+use bytes::Bytes;
+
 use super::{
     Log, Segment,
     index::{Floor, IndexSearch, OffsetEntry, SearchStep, TimeEntry},
 };
 use crate::{
     disk::{Disk, DiskOp, IoId},
-    records::{BATCH_HEADER_BYTES, BatchHeader, Records, batch},
+    job::Job,
+    records::{BATCH_HEADER_BYTES, BatchHeader, Compression, Records, batch},
     types::{LeaderEpoch, Offset, Timestamp},
 };
 
@@ -52,14 +55,58 @@ pub struct TimeSearch {
 enum Stage {
     TimeIndex(IndexSearch<TimeEntry>),
     OffsetIndex(IndexSearch<OffsetEntry>),
-    Scan { byte: u32, claim: Option<OffsetEntry> },
-    Batch { byte: u32 },
+    Scan {
+        byte: u32,
+        claim: Option<OffsetEntry>,
+    },
+    Batch {
+        byte: u32,
+    },
+    /// A batch is being looked into; the next one begins at this byte.
+    Decompressing {
+        next: u32,
+    },
+}
+
+/// Looks for a record in a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindInBatch {
+    /// The batch.
+    pub batch: Bytes,
+    /// Wanted is the first record that is at least this late,
+    pub timestamp: Timestamp,
+    /// and not before this offset.
+    pub from: Offset,
+}
+
+/// The batch is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damaged;
+
+impl FindInBatch {
+    /// Carries it out.
+    pub fn run(&self) -> Result<Option<TimedRecord>, Damaged> {
+        let header = BatchHeader::parse(&self.batch).map_err(|_| Damaged)?;
+        let codec = header.attributes.compression().ok_or(Damaged)?;
+        let body = self.batch.get(BATCH_HEADER_BYTES..header.size_bytes).ok_or(Damaged)?;
+        let body = codec.decompress(body).map_err(|_| Damaged)?;
+        for record in Records::new(&body) {
+            let record = record.map_err(|_| Damaged)?;
+            let offset = header.base_offset + i64::from(record.offset_delta);
+            let timestamp = header.timestamp_of(record.timestamp_delta);
+            if timestamp >= self.timestamp && offset >= self.from {
+                let leader_epoch = header.leader_epoch;
+                return Ok(Some(TimedRecord { timestamp, offset, leader_epoch }));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// How a search goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeStep {
-    /// A read is under way.
+    /// A read or a computation is under way.
     Reading(IoId),
     /// The record, if there is one.
     Found(Option<TimedRecord>),
@@ -131,7 +178,7 @@ impl TimeSearch {
     }
 
     /// Goes on with what was read.
-    pub fn step(&mut self, log: &Log, bytes: &[u8], disk: &mut Disk<'_>) -> TimeStep {
+    pub fn step(&mut self, log: &Log, bytes: &Bytes, disk: &mut Disk<'_>) -> TimeStep {
         let Some(segment) = log.segment(self.segment) else { return TimeStep::Moved };
         match &mut self.stage {
             Stage::TimeIndex(search) => match search.step(bytes, disk) {
@@ -148,7 +195,25 @@ impl TimeSearch {
                 self.read_all(log, segment, disk)
             }
             &mut Stage::Scan { byte, .. } => self.scan(byte, log, segment, bytes, disk),
-            &mut Stage::Batch { byte } => self.take_batch(byte, log, segment, bytes, disk),
+            &mut Stage::Batch { byte } => self.take_batch(byte, log, bytes, disk),
+            Stage::Decompressing { .. } => TimeStep::Damaged,
+        }
+    }
+
+    /// A batch was looked into.
+    pub fn searched(
+        &mut self,
+        log: &Log,
+        found: Result<Option<TimedRecord>, Damaged>,
+        disk: &mut Disk<'_>,
+    ) -> TimeStep {
+        let Some(segment) = log.segment(self.segment) else { return TimeStep::Moved };
+        match (found, &self.stage) {
+            (Ok(Some(record)), _) => TimeStep::Found(Some(record)),
+            (Ok(None), &Stage::Decompressing { next }) => {
+                self.read_at(next, None, log, segment, disk)
+            }
+            (Ok(None) | Err(Damaged), _) => TimeStep::Damaged,
         }
     }
 
@@ -261,30 +326,15 @@ impl TimeSearch {
         claim.is_some_and(|claim| claim.timestamp != header.max_timestamp)
     }
 
-    fn take_batch(
-        &mut self,
-        byte: u32,
-        log: &Log,
-        segment: &Segment,
-        bytes: &[u8],
-        disk: &mut Disk<'_>,
-    ) -> TimeStep {
+    fn take_batch(&mut self, byte: u32, log: &Log, bytes: &Bytes, disk: &mut Disk<'_>) -> TimeStep {
         let Ok(header) = batch::verify(bytes) else { return TimeStep::Damaged };
-        let body = &bytes[BATCH_HEADER_BYTES..header.size_bytes];
-        let Some(Ok(body)) = header.attributes.compression().map(|codec| codec.decompress(body))
-        else {
-            return TimeStep::Damaged;
-        };
-        for record in Records::new(&body) {
-            let Ok(record) = record else { return TimeStep::Damaged };
-            let offset = header.base_offset + i64::from(record.offset_delta);
-            let timestamp = header.timestamp_of(record.timestamp_delta);
-            if timestamp >= self.timestamp && offset >= self.from {
-                let leader_epoch = header.leader_epoch;
-                return TimeStep::Found(Some(TimedRecord { timestamp, offset, leader_epoch }));
-            }
-        }
         let next = byte + u32::try_from(header.size_bytes).unwrap_or(u32::MAX - byte);
-        self.read_at(next, None, log, segment, disk)
+        let batch = bytes.slice(..header.size_bytes);
+        let job = FindInBatch { batch, timestamp: self.timestamp, from: self.from };
+        self.stage = Stage::Decompressing { next };
+        if header.attributes.compression() == Some(Compression::None) {
+            return self.searched(log, job.run(), disk);
+        }
+        TimeStep::Reading(disk.compute(Job::FindInBatch(job)))
     }
 }

@@ -5,6 +5,7 @@
 //! - [`locate`](Partition::locate), [`prepare`](Partition::prepare) and [`find_time`](Partition::find_time) read.
 
 mod compact;
+pub mod judge;
 mod produce;
 mod read;
 
@@ -23,6 +24,7 @@ pub use read::{Asker, ReadError};
 use crate::{
     disk::{Disk, DiskOp, DiskResult, IoError, IoId},
     inspect::Traffic,
+    job::JobResult,
     log::{
         Log, LogConfig, LogPosition, SyncSet, WriteEnd,
         open::{Known, OpenStep, Opening, Recovered},
@@ -46,6 +48,8 @@ pub struct Partition {
     high_watermark: LogPosition,
     /// Appends that were not answered, in the order of their offsets.
     appends: VecDeque<produce::PendingAppend>,
+    /// Batches that were not judged, in the order in which they came.
+    unjudged: VecDeque<produce::Unjudged>,
     /// Reads that are under way, by operation.
     searches: BTreeMap<u64, (Layout, read::Search)>,
     /// Operations that remove files, each to begin when the one before has ended.
@@ -158,6 +162,7 @@ impl Partition {
             leader_epoch,
             high_watermark,
             appends: VecDeque::new(),
+            unjudged: VecDeque::new(),
             searches: BTreeMap::new(),
             removals: VecDeque::new(),
             removal: None,
@@ -348,6 +353,15 @@ impl Partition {
                 self.go_on_removing(&mut context.disk);
             }
             State::Failed { .. } => {}
+        }
+    }
+
+    /// Takes the end of a computation.
+    pub fn computed(&mut self, io: IoId, result: JobResult, context: &mut Context<'_>) {
+        match result {
+            JobResult::Judged(judged) => self.judged(io, judged, context),
+            JobResult::TimeFound(found) => self.batch_searched(io, found, context),
+            JobResult::KeysIndexed(_) | JobResult::Filtered(_) => {}
         }
     }
 

@@ -5,19 +5,18 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use super::{Context, Event, Partition, State};
+use super::{Context, Event, Partition, State, judge::Judge};
 use crate::{
-    disk::IoError,
-    log::{Log, PreparedBatch, TimestampType, producers::SequenceCheck},
-    machine::Now,
+    disk::{IoError, IoId},
+    job::Job,
+    log::{Log, PreparedBatch, producers::SequenceCheck},
     mutants::{Mutant, planted},
     records::{
-        BATCH_HEADER_BYTES, Compression, Record, Records,
-        batch::{self, BatchError, BatchHeader, MAGIC, Requirements, Validated},
+        BATCH_HEADER_BYTES, Compression,
+        batch::{self, BatchError, BatchHeader, MAGIC},
     },
     session::RequestId,
     types::{ErrorCode, Offset, Timestamp},
@@ -50,6 +49,15 @@ pub(super) struct PendingAppend {
     pub(super) end_offset: Offset,
     result: Appended,
     target: AppendTarget,
+}
+
+/// A batch that was not judged.
+#[derive(Debug)]
+pub(super) struct Unjudged {
+    judge: Judge,
+    target: AppendTarget,
+    /// The computation, if it has begun.
+    job: Option<u64>,
 }
 
 /// Where a batch was appended.
@@ -156,8 +164,73 @@ impl Partition {
                 ),
             ));
         }
-        let batch = self.judge(&header, &bytes, context.now).map_err(|error| error.at(start))?;
-        self.append_batch(batch, target, context).map_err(|error| error.at(start))
+        self.check_open().map_err(|error| error.at(start))?;
+        let judge = Judge {
+            header,
+            batch: bytes,
+            config: self.config,
+            partition: name(),
+            now: context.now.timestamp,
+        };
+        if self.unjudged.is_empty() && !judge.is_heavy() {
+            let batch = judge.run().map_err(|error| error.at(start))?;
+            return self.append_batch(batch, target, context).map_err(|error| error.at(start));
+        }
+        self.unjudged.push_back(Unjudged { judge, target, job: None });
+        self.go_on_judging(context);
+        Ok(())
+    }
+
+    /// Judges the batches that wait for it, in the order in which they came, up to the first that takes a while.
+    fn go_on_judging(&mut self, context: &mut Context<'_>) {
+        while let Some(first) = self.unjudged.front_mut() {
+            if first.job.is_some() {
+                return;
+            }
+            if first.judge.is_heavy() {
+                let job = Job::Judge(first.judge.clone().into());
+                first.job = Some(context.disk.compute(job).number);
+                return;
+            }
+            let judged = first.judge.run();
+            self.take_judgement(judged, context);
+        }
+    }
+
+    /// The first of the batches that wait was judged beside the shard.
+    pub(super) fn judged(
+        &mut self,
+        io: IoId,
+        judged: Result<PreparedBatch, ProduceError>,
+        context: &mut Context<'_>,
+    ) {
+        if self.unjudged.front().is_some_and(|first| first.job == Some(io.number)) {
+            self.take_judgement(judged, context);
+            self.go_on_judging(context);
+        }
+    }
+
+    fn take_judgement(
+        &mut self,
+        judged: Result<PreparedBatch, ProduceError>,
+        context: &mut Context<'_>,
+    ) {
+        let Some(Unjudged { target, .. }) = self.unjudged.pop_front() else { return };
+        let start = self.log().map_or(Offset(-1), Log::start_offset);
+        let appended = judged.and_then(|batch| self.append_batch(batch, target, context));
+        if let Err(error) = appended {
+            let result = Err(error.at(start));
+            context.events.push(Event::Appended { target, result });
+        }
+    }
+
+    /// Whether anything can be appended.
+    fn check_open(&self) -> Result<(), ProduceError> {
+        match &self.state {
+            State::Open(_) => Ok(()),
+            State::Opening { .. } => Err(ErrorCode::NotLeaderOrFollower.into()),
+            State::Failed { error, .. } => Err(storage_error(*error)),
+        }
     }
 
     /// Appends a batch of the broker's own making.
@@ -171,88 +244,15 @@ impl Partition {
         self.append_batch(PreparedBatch::new(header, batch), target, context)
     }
 
-    /// Whether an intact batch may be appended, and in what form.
-    fn judge(
-        &self,
-        header: &BatchHeader,
-        bytes: &Bytes,
-        now: Now,
-    ) -> Result<PreparedBatch, ProduceError> {
-        let config = &self.config;
-        if header.attributes.is_control() {
-            let message = "Clients are not allowed to write control records";
-            return Err(ProduceError::new(ErrorCode::InvalidRecord, message));
-        }
-        let requirements = Requirements { keys: config.compact };
-        if let Some(producer) = header.producer.filter(|producer| producer.base_sequence.0 < 0) {
-            let message =
-                format!("Invalid sequence number {} in record batch", producer.base_sequence);
-            return Err(ProduceError::new(ErrorCode::InvalidRecord, message));
-        }
-        let Validated { header, min_timestamp } = batch::validate(header, bytes, requirements)
-            .map_err(|error| self.describe(error, header, bytes))?;
-        let mut batch = PreparedBatch::new(header, bytes);
-        match config.timestamp_type {
-            TimestampType::LogAppendTime => batch.stamp(now.timestamp),
-            TimestampType::CreateTime => {
-                let range = self.timestamp_range(now.timestamp);
-                let outliers = [min_timestamp, header.max_timestamp];
-                if outliers.iter().any(|timestamp| is_outlier(*timestamp, &range)) {
-                    return Err(refuse_timestamps(&header, bytes, &range));
-                }
-                batch.keep_create_time();
-            }
-        }
-        Ok(batch)
-    }
-
-    fn describe(&self, error: BatchError, header: &BatchHeader, batch: &Bytes) -> ProduceError {
-        let invalid = |message| ProduceError::new(ErrorCode::InvalidRecord, message);
-        match error {
-            BatchError::MissingKey { .. } => {
-                let message = format!(
-                    "Compacted topic cannot accept message without key in topic partition {}",
-                    self.name()
-                );
-                let keyless = |record: &Record<'_>| record.key.is_none().then(|| message.clone());
-                let records = blame(header, batch, keyless);
-                let message = summary(&records);
-                ProduceError { records, ..invalid(message) }
-            }
-            BatchError::Count if header.record_count <= 0 => {
-                invalid(format!("Invalid reported count for record batch: {}", header.record_count))
-            }
-            BatchError::Count => invalid(format!(
-                "Inconsistent batch offset range [{}, {}] and count of records {}",
-                header.base_offset,
-                header.last_offset(),
-                header.record_count
-            )),
-            BatchError::Incomplete
-            | BatchError::TooSmall
-            | BatchError::Magic(_)
-            | BatchError::Checksum { .. }
-            | BatchError::Compression
-            | BatchError::Record => invalid(error.to_string()),
-        }
-    }
-
-    /// Which timestamps are taken.
-    fn timestamp_range(&self, now: Timestamp) -> RangeInclusive<i64> {
-        let earliest = now.0.saturating_sub(self.config.timestamp_before_max_ms);
-        earliest..=now.0.saturating_add(self.config.timestamp_after_max_ms)
-    }
-
     fn append_batch(
         &mut self,
         batch: PreparedBatch,
         target: AppendTarget,
         context: &mut Context<'_>,
     ) -> Result<(), ProduceError> {
-        let log = match &mut self.state {
-            State::Open(log) => log,
-            State::Opening { .. } => return Err(ErrorCode::NotLeaderOrFollower.into()),
-            State::Failed { error, .. } => return Err(storage_error(*error)),
+        self.check_open()?;
+        let State::Open(log) = &mut self.state else {
+            return Err(ErrorCode::NotLeaderOrFollower.into());
         };
         let header = *batch.header();
         if let Some(producer) = header.producer {
@@ -344,58 +344,11 @@ impl Partition {
 
     /// Refuses all appends that were not answered. They may be on disk all the same; a client asks again.
     pub(super) fn refuse_pending(&mut self, error: &ProduceError, context: &mut Context<'_>) {
-        for PendingAppend { target, .. } in self.appends.drain(..) {
+        let unjudged = self.unjudged.drain(..).map(|unjudged| unjudged.target);
+        for target in self.appends.drain(..).map(|append| append.target).chain(unjudged) {
             context.events.push(Event::Appended { target, result: Err(error.clone()) });
         }
     }
-}
-
-fn is_outlier(timestamp: Timestamp, range: &RangeInclusive<i64>) -> bool {
-    timestamp != Timestamp::NONE && !range.contains(&timestamp.0)
-}
-
-fn refuse_timestamps(
-    header: &BatchHeader,
-    batch: &Bytes,
-    range: &RangeInclusive<i64>,
-) -> ProduceError {
-    let (earliest, latest) = (range.start(), range.end());
-    let records = blame(header, batch, |record| {
-        let timestamp = header.timestamp_of(record.timestamp_delta);
-        is_outlier(timestamp, range).then(|| {
-            format!(
-                "Timestamp {timestamp} of message with offset {} is out of range. The timestamp should be within [{earliest}, {latest}]",
-                record.offset_delta
-            )
-        })
-    });
-    let message = "One or more records have been rejected due to invalid timestamp";
-    ProduceError { records, ..ProduceError::new(ErrorCode::InvalidTimestamp, message) }
-}
-
-/// The records of a batch with which something is wrong.
-fn blame(
-    header: &BatchHeader,
-    batch: &Bytes,
-    problem: impl Fn(&Record<'_>) -> Option<String>,
-) -> Vec<(i32, String)> {
-    let Some(compression) = header.attributes.compression() else { return Vec::new() };
-    let Ok(body) = compression.decompress(&batch[BATCH_HEADER_BYTES..]) else { return Vec::new() };
-    let records = Records::new(&body).map_while(Result::ok);
-    (0..).zip(records).filter_map(|(index, record)| Some((index, problem(&record)?))).collect()
-}
-
-/// What is wrong with some records, in Kafka's words.
-fn summary(records: &[(i32, String)]) -> String {
-    let first = records
-        .iter()
-        .take(3)
-        .map(|(index, message)| format!("RecordError(batchIndex={index}, message='{message}')"));
-    format!(
-        "One or more records have been rejected due to {} record errors in total, and only showing the first three errors at most: [{}]",
-        records.len(),
-        first.collect::<Vec<_>>().join(", ")
-    )
 }
 
 /// Why a failed disk takes no records.

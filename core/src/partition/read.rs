@@ -2,12 +2,12 @@
 
 use super::{Context, Event, Partition, State};
 use crate::{
-    disk::DiskResult,
+    disk::{DiskResult, IoId},
     log::{
         LogPosition,
         locate::{Locate, LocateStep},
         prepare::{Prepare, PrepareStep, Wanted},
-        timestamps::{TimeSearch, TimeStep, TimeTarget},
+        timestamps::{Damaged, TimeSearch, TimeStep, TimeTarget, TimedRecord},
     },
     notice::Notice,
     session::RequestId,
@@ -205,6 +205,24 @@ impl Partition {
                 self.take_time_step(asker, target, Some(search), step, context);
             }
         }
+    }
+
+    /// A batch was looked into beside the shard.
+    pub(super) fn batch_searched(
+        &mut self,
+        io: IoId,
+        found: Result<Option<TimedRecord>, Damaged>,
+        context: &mut Context<'_>,
+    ) {
+        let Some((layout, search)) = self.searches.remove(&io.number) else { return };
+        if layout != self.layout {
+            return self.search_anew(search, context);
+        }
+        let (Search::Time { asker, target, mut search }, Some(log)) = (search, self.log()) else {
+            return;
+        };
+        let step = search.searched(log, found, &mut context.disk);
+        self.take_time_step(asker, target, Some(search), step, context);
     }
 
     /// Records have moved since the search began.

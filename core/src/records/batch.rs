@@ -132,6 +132,8 @@ pub enum BatchError {
     Count,
     /// The codec's number is unknown.
     Compression,
+    /// The records cannot be decompressed, or become too large.
+    Decompress,
     /// A record is malformed, out of order, or missing.
     Record,
     /// A record has no key, in a topic that is compacted.
@@ -152,6 +154,7 @@ impl fmt::Display for BatchError {
             }
             Self::Count => f.write_str("the batch's record count does not match its offsets"),
             Self::Compression => f.write_str("the batch's codec is unknown"),
+            Self::Decompress => super::compression::DecompressError.fmt(f),
             Self::Record => f.write_str("a record of the batch is malformed"),
             Self::MissingKey { record } => {
                 write!(f, "record {record} has no key, but the topic is compacted")
@@ -300,7 +303,7 @@ pub fn validate(
         return validate_records(header, body, requirements);
     }
     if requirements.keys {
-        let body = compression.decompress(body).map_err(|_| BatchError::Record)?;
+        let body = compression.decompress(body).map_err(|_| BatchError::Decompress)?;
         validate_records(header, &body, requirements)?;
     }
     let min_timestamp = header.base_timestamp.min(header.max_timestamp);

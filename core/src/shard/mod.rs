@@ -233,7 +233,7 @@ impl Shard {
             Input::Frame { connection, frame } => self.take_frame(connection, frame, step),
             Input::Disconnected { connection } => self.disconnected(connection, step),
             Input::Disk { io, result } => self.disk_ended(io, result, step),
-            Input::Computed { io, result } => self.cleaning_computed(io, result, step),
+            Input::Computed { io, result } => self.computed(io, result, step),
             Input::Committed { proposal, commands } => self.committed(proposal, &commands, step),
             Input::ProposalFailed { proposal } => self.proposal_failed(proposal, step),
             Input::DiskSpace { free_bytes, total_bytes } => {
@@ -294,6 +294,17 @@ impl Shard {
             Owner::Coordinator(index) => self.coordinator_read(index, io, result, step),
             Owner::Cleaner => self.cleaning_operation_ended(io, result, step),
             Owner::Metadata => {}
+        }
+    }
+
+    fn computed(&mut self, io: IoId, result: JobResult, step: &mut Step<'_>) {
+        if let Owner::Partition(slot) = io.owner {
+            self.with_partition(slot, step, |partition, context| {
+                partition.computed(io, result, context);
+            });
+            self.note_dirty(slot, step);
+        } else {
+            self.cleaning_computed(io, result, step);
         }
     }
 

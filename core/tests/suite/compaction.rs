@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::support::{
     broker::Broker,
-    client::{Content, Seen},
+    client::{Content, Seen, batch},
     dice::Dice,
 };
 
@@ -276,4 +276,31 @@ fn a_kill_at_any_step_leaves_a_whole_log() {
 #[test]
 fn a_power_failure_at_any_step_leaves_a_whole_log() {
     (0..3).for_each(|seed| crash_at_each_step(seed, true));
+}
+
+/// Compressed batches are looked into beside the shard; those that come behind them wait.
+#[test]
+fn batches_keep_their_order_while_they_are_judged() {
+    for seed in 0..20 {
+        let mut broker = broker(seed, PLENTY);
+        let connection = broker.connect();
+        let time = broker.now.timestamp.0;
+        let codecs = [
+            Compression::Zstd,
+            Compression::None,
+            Compression::Gzip,
+            Compression::Lz4,
+            Compression::None,
+        ];
+        let tickets = codecs.map(|codec| {
+            let records = batch(codec, &[(time, Some(b"key"), Some(b"value"))]);
+            broker.begin_produce(connection, TOPIC, records)
+        });
+        let keyless = batch(Compression::Snappy, &[(time, None, Some(b"value"))]);
+        let refused = broker.begin_produce(connection, TOPIC, keyless);
+        broker.settle();
+        let answers = tickets.map(|ticket| broker.produced(ticket));
+        assert_eq!(answers, [0, 1, 2, 3, 4].map(|offset| Some((0, offset))), "seed {seed}");
+        assert_eq!(broker.produced(refused).map(|(error, _)| error), Some(87));
+    }
 }

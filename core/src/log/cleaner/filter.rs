@@ -64,7 +64,8 @@ fn for_each_record(
     mut take: impl FnMut(&Record<'_>),
 ) -> Result<(), BatchError> {
     let codec = header.attributes.compression().ok_or(BatchError::Compression)?;
-    let body = codec.decompress(&batch[BATCH_HEADER_BYTES..]).map_err(|_| BatchError::Record)?;
+    let body =
+        codec.decompress(&batch[BATCH_HEADER_BYTES..]).map_err(|_| BatchError::Decompress)?;
     for record in Records::new(&body) {
         take(&record.map_err(|_| BatchError::Record)?);
     }
@@ -186,27 +187,31 @@ fn filter_batch(
         return Ok(Some(*header));
     }
     let codec = header.attributes.compression().ok_or(BatchError::Compression)?;
-    let body = codec.decompress(&batch[BATCH_HEADER_BYTES..]).map_err(|_| BatchError::Record)?;
-    let mut kept = Vec::new();
+    let body =
+        codec.decompress(&batch[BATCH_HEADER_BYTES..]).map_err(|_| BatchError::Decompress)?;
+    // Records are gone through twice rather than gathered: in memory each takes many times the bytes that it may have here.
+    let mut kept_count = 0;
     let mut has_tombstones = false;
     for record in Records::new(&body) {
         let record = record.map_err(|_| BatchError::Record)?;
         if is_kept(header, &record, keys, rules) {
             has_tombstones |= record.value.is_none();
-            kept.push(record);
+            kept_count += 1;
         }
     }
     let sets_horizon = has_tombstones && !header.attributes.has_delete_horizon();
-    if i32::try_from(kept.len()) == Ok(header.record_count) && !sets_horizon {
+    if kept_count == header.record_count && !sets_horizon {
         out.extend_from_slice(batch);
         return Ok(Some(*header));
     }
-    if kept.is_empty() && !is_last_of_producer(header, rules) {
+    if kept_count == 0 && !is_last_of_producer(header, rules) {
         return Ok(None);
     }
-    let rewritten = rewrite(header, &kept, sets_horizon.then_some(rules));
+    let kept = Records::new(&body).filter_map(Result::ok);
+    let kept = kept.filter(|record| is_kept(header, record, keys, rules));
+    let rewritten = rewrite(header, kept, sets_horizon.then_some(rules));
     let body =
-        if kept.is_empty() { rewritten.body.into() } else { codec.compress(&rewritten.body) };
+        if kept_count == 0 { rewritten.body.into() } else { codec.compress(&rewritten.body) };
     let size_bytes = BATCH_HEADER_BYTES + body.len();
     let header = BatchHeader { size_bytes, ..rewritten.header }.sealed(&body);
     out.extend_from_slice(&header.to_bytes());
@@ -246,7 +251,11 @@ struct Rewritten {
 }
 
 /// The batch with these records only: their offsets stay, and with them the offsets that the batch spans.
-fn rewrite(header: &BatchHeader, kept: &[Record<'_>], new_horizon: Option<&Rules>) -> Rewritten {
+fn rewrite<'a>(
+    header: &BatchHeader,
+    kept: impl Iterator<Item = Record<'a>>,
+    new_horizon: Option<&Rules>,
+) -> Rewritten {
     let mut header = *header;
     let old_base = header.base_timestamp;
     if let Some(rules) = new_horizon {
@@ -256,7 +265,9 @@ fn rewrite(header: &BatchHeader, kept: &[Record<'_>], new_horizon: Option<&Rules
     }
     let mut body = Vec::new();
     let mut max_timestamp = Timestamp::NONE;
+    let mut count = 0;
     for record in kept {
+        count += 1;
         let timestamp = Timestamp(old_base.0.saturating_add(record.timestamp_delta));
         max_timestamp = max_timestamp.max(timestamp);
         if new_horizon.is_some() {
@@ -266,11 +277,11 @@ fn rewrite(header: &BatchHeader, kept: &[Record<'_>], new_horizon: Option<&Rules
             body.extend_from_slice(record.bytes);
         }
     }
-    if !header.attributes.is_log_append_time() && !kept.is_empty() {
+    if !header.attributes.is_log_append_time() && count > 0 {
         header.max_timestamp = max_timestamp;
     }
-    header.record_count = i32::try_from(kept.len()).expect("fewer than there were");
-    if kept.is_empty() {
+    header.record_count = count;
+    if count == 0 {
         // Nothing is not what any codec makes of nothing.
         header.attributes = header.attributes.without_compression();
     }

@@ -223,6 +223,8 @@ impl Compaction {
                 }
                 filtered.consumed
             }
+            // Those of partitions go to them.
+            JobResult::Judged(_) | JobResult::TimeFound(_) => return CompactionStep::Waiting,
         };
         match consumed {
             Ok(Consumed::Bytes(bytes)) => self.reader.advance(length(bytes)),
