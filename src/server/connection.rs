@@ -1,6 +1,10 @@
 //! A connection: one task reads requests off it, another writes responses.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use ottla_core::{
@@ -22,8 +26,8 @@ use crate::world::{Clock, Disk, Outgoing, Reader, World, Writer};
 const CREDITS: u32 = 256;
 const CREDIT_BYTES: usize = 128 << 10;
 
-/// For how long a request may stand still half-way, or a response that cannot be written; not longer than a connection may be
-/// idle.
+/// For how long a request may stand still half-way, or a response of which the client takes nothing; not longer than a
+/// connection may be idle.
 const STALL: Duration = Duration::from_secs(60);
 
 /// A request that is longer than this takes its place among the large ones, of which not too many may be in memory.
@@ -87,6 +91,8 @@ impl<W: World> Shared<W> {
         self.idle.map_or(STALL, |idle| idle.min(STALL))
     }
 }
+
+type Handle<W> = <<W as World>::Disk as Disk>::Handle;
 
 /// Why a connection was ended, beyond what the shard says.
 #[derive(Debug)]
@@ -319,15 +325,7 @@ impl<W: World, T: Writer<Handle = <W::Disk as Disk>::Handle>> Responses<W, T> {
                 }
             }
             let bytes: u64 = pieces.iter().map(Outgoing::len).sum();
-            let written = tokio::select! {
-                biased;
-                written = self.writer.write(pieces) => written.is_ok(),
-                () = self.shared.world.clock().sleep(self.shared.stall()) => {
-                    let host = &self.host;
-                    tracing::warn!(%host, "connection closed: the client does not take its responses");
-                    false
-                }
-            };
+            let written = self.write_pieces(pieces).await;
             self.shared.metrics.add_bytes_out(bytes);
             self.give_back(done);
             if close || !written {
@@ -335,6 +333,25 @@ impl<W: World, T: Writer<Handle = <W::Disk as Disk>::Handle>> Responses<W, T> {
             }
         }
         let _ = self.writer.shutdown().await;
+    }
+
+    /// Writes, as long as the client takes anything; whether it took all.
+    async fn write_pieces(&mut self, pieces: Vec<Outgoing<Handle<W>>>) -> bool {
+        let progress = self.writer.progress();
+        let mut written = pin!(self.writer.write(pieces));
+        loop {
+            let before = progress.load(Ordering::Relaxed);
+            tokio::select! {
+                biased;
+                written = &mut written => return written.is_ok(),
+                () = self.shared.world.clock().sleep(self.shared.stall()) => {}
+            }
+            if progress.load(Ordering::Relaxed) == before {
+                let host = &self.host;
+                tracing::warn!(%host, "connection closed: the client does not take its responses");
+                return false;
+            }
+        }
     }
 
     /// Requests were answered.

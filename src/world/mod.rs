@@ -9,7 +9,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -92,6 +92,11 @@ pub trait Writer: Send + 'static {
         &mut self,
         pieces: Vec<Outgoing<Self::Handle>>,
     ) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Counts the bytes that were written, while they are. Where it stands still, a write is as good as stuck until it ends.
+    fn progress(&self) -> Arc<AtomicU64> {
+        Arc::default()
+    }
 
     /// Ends the connection, after what was written.
     fn shutdown(&mut self) -> impl Future<Output = io::Result<()>> + Send;

@@ -1,6 +1,10 @@
 //! Clients that are too many, too slow or too silent.
 
-use std::{io::Write, thread, time::Duration};
+use std::{
+    io::{Read, Write},
+    thread,
+    time::{Duration, Instant},
+};
 
 use ottla_core::wire::{
     Request,
@@ -90,6 +94,33 @@ fn a_client_that_never_reads() {
     }
     let grown = broker.memory_peak_bytes() - before;
     assert!(grown < 64 << 20, "{grown}");
+    broker.err.wait_for("the client does not take its responses");
+    broker.check_alive();
+}
+
+/// Who takes responses slowly gets them all, however long that takes; who stops is closed.
+#[test]
+fn a_client_that_reads_slowly() {
+    let folder = Folder::new();
+    let broker = Broker::start(folder.path(), &["connections.max.idle.ms=1500"]);
+    let mut good = broker.client();
+    assert_eq!(good.create("t", &[]).0, 0);
+    assert_eq!(good.produce("t", batch(&vec![7; 900_000])), (0, 0));
+    drop(good);
+    let mut slow = broker.client();
+    let request = frame(11, &Request::from(fetch_request("t", 0)));
+    for _ in 0..40 {
+        slow.send(&request);
+    }
+    let since = Instant::now();
+    let mut part = vec![0; 300_000];
+    let mut read = 0;
+    while since.elapsed() < Duration::from_secs(7) {
+        slow.0.read_exact(&mut part).unwrap();
+        read += part.len();
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(!broker.err.text().contains("does not take its responses"), "{read} bytes");
     broker.err.wait_for("the client does not take its responses");
     broker.check_alive();
 }

@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -77,7 +80,8 @@ impl Listener for RealListener {
         // Responses are written whole; to wait for more would only delay them.
         stream.set_nodelay(true)?;
         let stream = Arc::new(stream);
-        Ok((RealReader(Arc::clone(&stream)), RealWriter(stream), peer))
+        let writer = RealWriter { stream: Arc::clone(&stream), progress: Arc::default() };
+        Ok((RealReader(stream), writer, peer))
     }
 }
 
@@ -100,7 +104,10 @@ impl Reader for RealReader {
 
 /// The half of a socket that is written.
 #[derive(Debug)]
-pub struct RealWriter(Arc<TcpStream>);
+pub struct RealWriter {
+    stream: Arc<TcpStream>,
+    progress: Arc<AtomicU64>,
+}
 
 /// How many pieces one system call takes.
 const SLICES_MAX: usize = 64;
@@ -121,6 +128,7 @@ impl Writer for RealWriter {
                 Some(Outgoing::File { handle, position, length }) => {
                     let result = self.try_send_file(handle, *position, *length);
                     if let Ok(sent) = result {
+                        self.progress.fetch_add(sent, Ordering::Relaxed);
                         *position += sent;
                         *length -= sent;
                         if *length == 0 {
@@ -132,15 +140,19 @@ impl Writer for RealWriter {
             };
             match result {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.0.writable().await?;
+                    self.stream.writable().await?;
                 }
                 result => result?,
             }
         }
     }
 
+    fn progress(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.progress)
+    }
+
     async fn shutdown(&mut self) -> io::Result<()> {
-        rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Write)?;
+        rustix::net::shutdown(&*self.stream, rustix::net::Shutdown::Write)?;
         Ok(())
     }
 }
@@ -155,7 +167,8 @@ fn as_slice(piece: &Outgoing<RealHandle>) -> Option<IoSlice<'_>> {
 impl RealWriter {
     fn try_write_bytes(&self, pieces: &mut VecDeque<Outgoing<RealHandle>>) -> io::Result<()> {
         let slices: Vec<IoSlice<'_>> = pieces.iter().map_while(as_slice).take(SLICES_MAX).collect();
-        let mut written = self.0.try_write_vectored(&slices)?;
+        let mut written = self.stream.try_write_vectored(&slices)?;
+        self.progress.fetch_add(written as u64, Ordering::Relaxed);
         while let Some(Outgoing::Bytes(front)) = pieces.front_mut() {
             let part = written.min(front.len());
             Bytes::advance(front, part);
@@ -170,10 +183,10 @@ impl RealWriter {
 
     /// The bytes go from the page cache to the socket without a detour.
     fn try_send_file(&self, handle: &RealHandle, position: u64, length: u64) -> io::Result<u64> {
-        self.0.try_io(Interest::WRITABLE, || {
+        self.stream.try_io(Interest::WRITABLE, || {
             let mut offset = position;
             let count = usize::try_from(length).unwrap_or(usize::MAX);
-            match rustix::fs::sendfile(&*self.0, handle.file(), Some(&mut offset), count) {
+            match rustix::fs::sendfile(&*self.stream, handle.file(), Some(&mut offset), count) {
                 Ok(0) => Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the segment ends before the range that was to be sent",
