@@ -191,10 +191,19 @@ impl Prepare {
         disk: &mut Disk<'_>,
     ) -> PrepareStep {
         let mut intact = 0;
+        // Base offsets are not under the checksums.
+        let end = log.segment_after(self.segment).map_or(log.end.offset, |next| next.base_offset);
+        let mut earliest = self.segment;
         loop {
             let rest = &bytes[intact..];
             match batch::verify(rest) {
-                Ok(header) => intact += header.size_bytes,
+                Ok(header) if !(earliest..end).contains(&header.base_offset) => {
+                    return self.damaged(from + length(intact), Some(BatchError::Count));
+                }
+                Ok(header) => {
+                    intact += header.size_bytes;
+                    earliest = header.next_offset();
+                }
                 Err(BatchError::Incomplete) => break,
                 Err(error) => return self.damaged(from + length(intact), Some(error)),
             }

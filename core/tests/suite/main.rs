@@ -14,3 +14,4 @@ mod log;
 mod producers;
 mod purity;
 mod support;
+mod unreadable;

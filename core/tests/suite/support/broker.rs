@@ -139,6 +139,14 @@ impl Broker {
         self.shard.is_some()
     }
 
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    pub(crate) const fn has_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
     /// Starts it; connections may come when it is ready.
     pub(crate) fn begin_start(&mut self) {
         assert!(!self.is_running(), "it does not run yet");
