@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::trace::{Kind, Place, Trace};
 
 macro_rules! faults {
@@ -183,12 +185,27 @@ impl std::str::FromStr for Family {
 }
 
 /// One fault of a run: the kind, and its number among its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct FaultId {
     /// What kind.
     pub fault: Fault,
     /// The how manieth, from 1.
     pub number: u64,
+}
+
+impl From<FaultId> for String {
+    fn from(id: FaultId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for FaultId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 impl fmt::Display for FaultId {
@@ -209,6 +226,60 @@ impl std::str::FromStr for FaultId {
     }
 }
 
+/// Faults of a kind whose numbers follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FaultRow {
+    /// What kind.
+    pub fault: Fault,
+    /// The first of them.
+    pub first: u64,
+    /// The last of them.
+    pub last: u64,
+}
+
+impl FaultRow {
+    /// Its faults.
+    pub fn ids(&self) -> impl Iterator<Item = FaultId> + use<> {
+        let fault = self.fault;
+        (self.first..=self.last).map(move |number| FaultId { fault, number })
+    }
+
+    /// Faults as few rows.
+    pub fn rows(ids: &BTreeSet<FaultId>) -> Vec<Self> {
+        let mut rows: Vec<Self> = Vec::new();
+        for FaultId { fault, number } in ids.iter().copied() {
+            match rows.last_mut().filter(|row| row.fault == fault && row.last + 1 == number) {
+                Some(row) => row.last = number,
+                None => rows.push(Self { fault, first: number, last: number }),
+            }
+        }
+        rows
+    }
+}
+
+impl fmt::Display for FaultRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, first, last } = self;
+        if first == last {
+            write!(f, "{fault}#{first}")
+        } else {
+            write!(f, "{fault}#{first}-{last}")
+        }
+    }
+}
+
+impl std::str::FromStr for FaultRow {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, numbers) = text.split_once('#').unwrap_or((text, ""));
+        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+        let first: FaultId = format!("{name}#{first}").parse()?;
+        let last: FaultId = format!("{name}#{last}").parse()?;
+        Ok(Self { fault: first.fault, first: first.number, last: last.number })
+    }
+}
+
 /// The faults of a run. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Faults(Arc<Shared>);
@@ -224,6 +295,7 @@ struct Shared {
 struct State {
     /// How many of each kind were about to strike, and how many did.
     counts: BTreeMap<Fault, (u64, u64)>,
+    strikes: Vec<FaultId>,
     has_healed: bool,
 }
 
@@ -244,21 +316,35 @@ impl Faults {
         place: impl Into<Place>,
         text: impl FnOnce() -> String,
     ) -> bool {
+        match self.promise(fault) {
+            Some(id) => {
+                self.keep(id, place, text);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A fault may strike later: its number if it will. Whoever asks must then have it happen, or never.
+    pub fn promise(&self, fault: Fault) -> Option<FaultId> {
         let mut state = self.state();
         if state.has_healed {
-            return false;
+            return None;
         }
-        let (considered, struck) = state.counts.entry(fault).or_default();
+        let (considered, _) = state.counts.entry(fault).or_default();
         *considered += 1;
         let id = FaultId { fault, number: *considered };
-        if self.0.dropped.contains(&id) {
-            return false;
-        }
-        *struck += 1;
+        (!self.0.dropped.contains(&id)).then_some(id)
+    }
+
+    /// A fault that was promised strikes.
+    pub fn keep(&self, id: FaultId, place: impl Into<Place>, text: impl FnOnce() -> String) {
+        let mut state = self.state();
+        state.counts.entry(id.fault).or_default().1 += 1;
+        state.strikes.push(id);
         drop(state);
-        let figures = [fault as u64, id.number, 0];
+        let figures = [id.fault as u64, id.number, 0];
         self.0.trace.row(place, Kind::Fault, figures, || format!("{id} {}", text()));
-        true
     }
 
     /// No more faults strike.
@@ -266,10 +352,35 @@ impl Faults {
         self.state().has_healed = true;
     }
 
+    /// Which struck, in their order.
+    pub fn strikes(&self) -> Vec<FaultId> {
+        self.state().strikes.clone()
+    }
+
     /// How many struck, by kind.
     pub fn struck(&self) -> BTreeMap<Fault, u64> {
         let state = self.state();
         let struck = state.counts.iter().filter(|(_, (_, struck))| *struck > 0);
         struck.map(|(fault, (_, struck))| (*fault, *struck)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_written_as_rows_and_read_back() {
+        let ids = |texts: &[&str]| -> BTreeSet<FaultId> {
+            texts.iter().map(|text| text.parse().expect("it is a fault")).collect()
+        };
+        let some = ids(&["kill#1", "kill#2", "kill#4", "bit-rot#3"]);
+        let rows = FaultRow::rows(&some);
+        let texts: BTreeSet<String> = rows.iter().map(FaultRow::to_string).collect();
+        assert_eq!(texts, ["kill#1-2", "kill#4", "bit-rot#3"].map(String::from).into());
+        let again = texts.iter().map(|text| text.parse::<FaultRow>().expect("it is a row"));
+        assert_eq!(again.flat_map(|row| row.ids()).collect::<BTreeSet<_>>(), some);
+        assert!("kill".parse::<FaultRow>().is_err());
+        assert!("thrill#1".parse::<FaultRow>().is_err());
     }
 }

@@ -35,6 +35,20 @@ marks! {
     BackPressure "back-pressure",
     /// A connection attempt met a partition.
     ConnectInPartition "connected into a partition",
+    /// A process died in the middle of a write.
+    DiedInWrite "died in the middle of a write",
+    /// A process died while a sync was under way.
+    DiedInSync "died in the middle of a sync",
+    /// A truncation that was not synced was undone by a power loss.
+    TruncationUndone "a power loss undid a truncation",
+    /// A power loss left garbage.
+    SectorsGarbled "a power loss left garbage",
+    /// A power loss took names.
+    NamesLost "a power loss took names",
+    /// A power loss took pages that a failed sync had left behind as clean.
+    ForsakenPagesLost "a power loss took what a failed sync left",
+    /// A power loss took nothing.
+    NothingLost "a power loss took nothing",
     /// A clock stepped back.
     ClockStepBack "a clock stepped back",
 }

@@ -52,6 +52,8 @@ pub struct Overrides {
     pub dropped: BTreeSet<FaultId>,
     /// For how long the world is troubled.
     pub chaos: Option<Duration>,
+    /// How many operations clients do at the most.
+    pub operations: Option<u64>,
 }
 
 /// How often a run is without any faults: it tells bugs of the simulator from the broker's.
@@ -72,7 +74,10 @@ impl Plan {
         }
         families.retain(|family| !overrides.without.contains(family));
         let has = |family| families.contains(&family);
-        let workload = WorkloadPlan::draw(&mut stream("workload"));
+        let mut workload = WorkloadPlan::draw(&mut stream("workload"));
+        if let Some(operations) = overrides.operations {
+            workload.limit(operations);
+        }
         let mut settings = draw_settings(&mut stream("settings"));
         settings.extend(workload.broker_settings());
         for (key, value) in &settings {

@@ -130,6 +130,12 @@ impl BrokerMachine {
         self.state().running.as_ref().is_some_and(|running| running.is_ready && !running.is_paused)
     }
 
+    fn is_recovering(&self) -> bool {
+        let state = self.state();
+        let is_ready = state.running.as_ref().is_some_and(|running| running.is_ready);
+        state.starts > 1 && !is_ready
+    }
+
     /// Waits until clients are served.
     pub async fn ready(&self) {
         loop {
@@ -193,22 +199,15 @@ impl BrokerMachine {
 
     /// Has the power go at the n-th operation of a process.
     fn crash_at(&self, operations: u64, incarnation: Incarnation, restart: Duration) {
+        let Some(fault) = self.environment().faults.promise(Fault::ProcessPowerAtOperation) else {
+            return;
+        };
         let machine = self.clone();
+        // It is the machine's: should the process have ended before, it strikes the next.
         let crash = move || {
-            let runs = |state: &State| {
-                state.running.as_ref().is_some_and(|running| running.incarnation == incarnation)
-            };
-            let text = || format!("number {operations} of {incarnation}");
-            if !runs(&machine.state())
-                || !machine.environment().faults.strike(
-                    Fault::ProcessPowerAtOperation,
-                    machine.node(),
-                    text,
-                )
-            {
-                return;
-            }
-            sometimes!(CrashedInRecovery, !machine.is_ready() && incarnation.0 > 1);
+            let text = || format!("number {operations} since {incarnation} began");
+            machine.environment().faults.keep(fault, machine.node(), text);
+            sometimes!(CrashedInRecovery, machine.is_recovering());
             machine.power_loss();
             let again = machine.clone();
             machine.environment().timers.call_after(restart, move || again.start());

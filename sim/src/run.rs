@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cli::log_lines,
     dice::Dice,
-    faults::Faults,
+    faults::{FaultId, Faults},
     marks, nemesis,
     plan::Plan,
     timers::Timers,
@@ -91,6 +91,11 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many faults struck, by kind.
     pub faults: BTreeMap<String, u64>,
+    /// Which faults struck, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strikes: Vec<FaultId>,
+    /// For how long the world was troubled, at the most.
+    pub chaos_ms: u64,
     /// How often each mark was hit.
     pub marks: BTreeMap<String, u64>,
     /// How many operations there were, by name and outcome.
@@ -259,6 +264,8 @@ fn conclude(
         verdict,
         findings,
         faults: struck.into_iter().map(|(fault, count)| (fault.to_string(), count)).collect(),
+        strikes: environment.faults.strikes(),
+        chaos_ms: u64::try_from(plan.chaos.as_millis()).unwrap_or(u64::MAX),
         marks: hits.collect(),
         operations,
         simulated_ns: environment.timers.now(),

@@ -4,7 +4,10 @@ mod child;
 pub(crate) mod log_lines;
 mod meta;
 mod options;
+mod pinned;
+mod report;
 mod run;
+mod shrink;
 mod swarm;
 
 use std::process::ExitCode;
@@ -36,6 +39,12 @@ enum Command {
     Swarm(swarm::SwarmArgs),
     /// Run seeds twice, and compare all that happened byte for byte
     Meta(meta::MetaArgs),
+    /// Run the seeds that once found something
+    Pinned(pinned::PinnedArgs),
+    /// Leave out of a seed that fails whatever it does not need to fail
+    Shrink(shrink::ShrinkArgs),
+    /// Write what happened in a run as a page for a browser
+    Report(report::ReportArgs),
     /// Plant mutants one by one, and see how soon they are caught
     Mutants(MutantsArgs),
 }
@@ -46,6 +55,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Swarm(args) => swarm::run(&args),
         Command::Meta(args) => meta::run(&args),
+        Command::Pinned(args) => pinned::run(&args),
+        Command::Shrink(args) => shrink::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Mutants(args) => crate::mutants::run(args),
     }
 }

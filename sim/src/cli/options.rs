@@ -6,7 +6,7 @@ use clap::Args;
 use ottla_core::mutants::Mutant;
 
 use crate::{
-    faults::{Family, FaultId},
+    faults::{Family, FaultRow},
     plan::Overrides,
 };
 
@@ -16,12 +16,15 @@ pub struct RunOptions {
     /// Leave out a family of faults; may be repeated
     #[arg(long, value_name = "FAMILY", value_delimiter = ',')]
     pub without: Vec<Family>,
-    /// Leave out a single fault; may be repeated
-    #[arg(long, value_name = "KIND#NUMBER", value_delimiter = ',')]
-    pub drop: Vec<FaultId>,
+    /// Leave out single faults, or a row of them; may be repeated
+    #[arg(long, value_name = "KIND#NUMBER[-NUMBER]", value_delimiter = ',')]
+    pub drop: Vec<FaultRow>,
     /// Heal the world after so many milliseconds
     #[arg(long, value_name = "MS")]
     pub chaos_ms: Option<u64>,
+    /// Have clients do so many operations at the most
+    #[arg(long, value_name = "COUNT")]
+    pub operations: Option<u64>,
     /// Plant a mutant
     #[arg(long, value_name = "ID", value_parser = mutant)]
     pub mutant: Option<Mutant>,
@@ -39,8 +42,9 @@ impl RunOptions {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             without: self.without.iter().copied().collect(),
-            dropped: self.drop.iter().copied().collect(),
+            dropped: self.drop.iter().flat_map(FaultRow::ids).collect(),
             chaos: self.chaos_ms.map(Duration::from_millis),
+            operations: self.operations,
         }
     }
 
@@ -56,6 +60,9 @@ impl RunOptions {
         }
         if let Some(ms) = self.chaos_ms {
             add("--chaos-ms", ms.to_string());
+        }
+        if let Some(count) = self.operations {
+            add("--operations", count.to_string());
         }
         if let Some(mutant) = self.mutant {
             add("--mutant", mutant.id().to_owned());

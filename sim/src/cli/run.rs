@@ -31,6 +31,9 @@ pub(super) struct RunArgs {
     /// Write every step to a file
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Tell which faults struck, one by one
+    #[arg(long)]
+    strikes: bool,
     /// End after so many seconds of a processor's time
     #[arg(long, value_name = "SECONDS")]
     cpu_seconds: Option<u64>,
@@ -77,7 +80,10 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     }
-    let report = run_plan(&plan, readers);
+    let mut report = run_plan(&plan, readers);
+    if !args.strikes {
+        report.strikes.clear();
+    }
     if args.json {
         println!("{}", serde_json::to_string(&report).unwrap_or_default());
     } else {
@@ -87,12 +93,12 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
 }
 
 #[cfg(feature = "mutants")]
-fn plant(mutant: ottla_core::mutants::Mutant) {
+pub(super) fn plant(mutant: ottla_core::mutants::Mutant) {
     ottla_core::mutants::plant(mutant);
 }
 
 #[cfg(not(feature = "mutants"))]
-fn plant(_: ottla_core::mutants::Mutant) {
+pub(super) fn plant(_: ottla_core::mutants::Mutant) {
     eprintln!("this build cannot be spoilt: it lacks the feature mutants");
     std::process::exit(2);
 }
@@ -115,7 +121,7 @@ fn write_to(path: &Path) -> io::Result<Reader> {
 }
 
 /// What failed is told in the report.
-fn keep_panics_short(is_silent: bool) {
+pub(super) fn keep_panics_short(is_silent: bool) {
     std::panic::set_hook(Box::new(move |panic| {
         if !is_silent {
             eprintln!("{panic}\n{}", std::backtrace::Backtrace::capture());
