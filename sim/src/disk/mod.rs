@@ -1,5 +1,7 @@
 //! The disks: see [`SimDisk`].
 
+pub mod image;
+
 use std::io;
 
 use bytes::Bytes;
