@@ -47,7 +47,7 @@ pub(super) struct Flush {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct FlushPage {
+pub(crate) struct FlushPage {
     pub(super) number: usize,
     version: u64,
     pub(super) block: Block,
@@ -311,7 +311,12 @@ impl File {
     }
 
     /// The power fails.
-    pub(super) fn lose_power(&mut self, survival: Survival, is_wild: bool, dice: &mut Dice) -> Lost {
+    pub(super) fn lose_power(
+        &mut self,
+        survival: Survival,
+        is_wild: bool,
+        dice: &mut Dice,
+    ) -> Lost {
         let mut lost = Lost { forsaken: self.count_forsaken(), ..Lost::default() };
         let was = self.length;
         let is_undone = !self.cuts.is_empty() && survival != Survival::All && dice.coin();

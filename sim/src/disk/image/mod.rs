@@ -16,7 +16,10 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use bytes::Bytes;
 use ottla_core::{
@@ -24,14 +27,14 @@ use ottla_core::{
     types::Timestamp,
 };
 
+use self::{
+    file::{File, Flush, FlushPage},
+    names::{Names, ROOT},
+};
 pub use self::{
     file::{Lost, Survival},
     names::NameOrder,
     page::{PAGE_BYTES, SECTOR_BYTES},
-};
-use self::{
-    file::{File, Flush},
-    names::{Names, ROOT},
 };
 use crate::dice::Dice;
 
@@ -49,10 +52,19 @@ const OPERATIONS_PER_SWEEP: u64 = 256;
 /// A sync that is under way.
 #[derive(Debug)]
 pub struct Sync {
+    /// The files that were asked for, clean ones too.
+    asked: Vec<Inode>,
     files: Vec<(Inode, Flush)>,
     directories: Vec<Inode>,
     is_everything: bool,
     serial: u64,
+}
+
+impl Sync {
+    /// Whether the disk has it all.
+    pub const fn is_nothing(&self) -> bool {
+        self.files.is_empty() && self.directories.is_empty() && !self.is_everything
+    }
 }
 
 /// A disk.
@@ -155,7 +167,8 @@ impl Image {
     pub fn remove_directory(&mut self, name: &str, mut steps: usize) -> bool {
         let Some(inode) = self.directory(name) else { return true };
         let names = self.names.directory(inode);
-        let inside: Vec<String> = names.into_iter().flat_map(|d| d.cached.keys().cloned()).collect();
+        let inside: Vec<String> =
+            names.into_iter().flat_map(|d| d.cached.keys().cloned()).collect();
         for name in inside {
             if steps == 0 {
                 return false;
@@ -258,6 +271,7 @@ impl Image {
             Some((*inode, file.begin_flush()))
         });
         Sync {
+            asked: files.to_vec(),
             files: flushes.collect(),
             directories: directories.to_vec(),
             is_everything: false,
@@ -300,17 +314,13 @@ impl Image {
         }
     }
 
-    /// A sync failed. The files for which `is_bad` holds lose pages: the page cache takes them for written, and the next sync
-    /// will end well. Says how many pages that were.
-    pub fn fail_sync(
-        &mut self,
-        sync: &Sync,
-        mut is_bad: impl FnMut(Inode) -> bool,
-        dice: &mut Dice,
-    ) -> u64 {
+    /// A sync failed. One of its files at least loses pages: the page cache takes them for written, and the next sync will end
+    /// well. Says how many pages that were.
+    pub fn fail_sync(&mut self, sync: &Sync, dice: &mut Dice) -> u64 {
         let mut forsaken = 0;
-        for (inode, flush) in &sync.files {
-            if is_bad(*inode) {
+        let bad = dice.index(sync.files.len());
+        for (at, (inode, flush)) in sync.files.iter().enumerate() {
+            if at == bad || dice.coin() {
                 self.with_file(*inode, |file| forsaken += file.fail_flush(flush, dice));
                 if sync.is_everything {
                     self.unreported.insert(*inode);
@@ -325,9 +335,13 @@ impl Image {
         forsaken
     }
 
-    /// Whether one of these files has lost something of which no sync of its own has told yet. From now on it has.
-    pub fn take_unreported(&mut self, files: &[Inode]) -> bool {
-        files.iter().fold(false, |any, inode| self.unreported.remove(inode) || any)
+    /// Whether one of the files of a sync has lost something of which no sync of its own has told yet. From now on it has.
+    pub fn take_unreported(&mut self, sync: &Sync) -> bool {
+        if sync.is_everything {
+            return false;
+        }
+        let reported = sync.asked.iter().filter(|inode| self.unreported.remove(inode));
+        reported.count() > 0
     }
 
     /// Some of what a sync takes is on the disk, and then nobody goes on.
@@ -388,9 +402,25 @@ impl Image {
         self.unreported.retain(|inode| self.files.contains_key(inode));
     }
 
+    /// Whether a power loss can take anything.
+    pub fn has_unsynced(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Whether a power loss can take names.
+    pub fn has_unsynced_names(&self) -> bool {
+        self.names.has_unsynced()
+    }
+
     /// The power fails.
-    pub fn lose_power(&mut self, survival: Survival, is_wild: bool, dice: &mut Dice) -> Lost {
-        match survival {
+    pub fn lose_power(
+        &mut self,
+        survival: Survival,
+        names: Survival,
+        is_wild: bool,
+        dice: &mut Dice,
+    ) -> Lost {
+        match names {
             Survival::All => self.names.commit_all(u64::MAX),
             Survival::Nothing => {}
             Survival::Pages | Survival::Torn => self.names.commit_some(dice),
@@ -426,12 +456,34 @@ pub struct Spot {
     inode: Inode,
 }
 
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { directory, file, page, .. } = self;
+        write!(f, "page {page} of {directory}/{file}")
+    }
+}
+
+/// A page of a sync, and where it is going to land.
+#[derive(Debug, Clone)]
+pub struct Misdirection {
+    /// Which file of the sync.
+    at: usize,
+    page: FlushPage,
+    to: Spot,
+}
+
+impl fmt::Display for Misdirection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "page {} lands on {}", self.page.number, self.to)
+    }
+}
+
 impl Image {
-    /// A page that the disk has, out of those that may be spoilt.
     fn pick_spot(&self, may_spoil: impl Fn(&Spot) -> bool, dice: &mut Dice) -> Option<Spot> {
         let spots = self.names.durable_files().filter_map(|(directory, name, inode)| {
             let file = self.files.get(&inode)?;
-            let spot = move |page| Spot { directory: directory.into(), file: name.into(), page, inode };
+            let spot =
+                move |page| Spot { directory: directory.into(), file: name.into(), page, inode };
             Some(file.settled_pages().map(spot))
         });
         let mut spots: Vec<Spot> = spots.flatten().filter(may_spoil).collect();
@@ -439,27 +491,41 @@ impl Image {
         (at < spots.len()).then(|| spots.swap_remove(at))
     }
 
-    /// A bit turns, in a place where it may; and again each time that the place is written.
-    pub fn rot(&mut self, may_spoil: impl Fn(&Spot) -> bool, dice: &mut Dice) -> Option<Spot> {
-        let spot = self.pick_spot(may_spoil, dice)?;
-        self.files.get_mut(&spot.inode)?.rot(spot.page, dice);
-        Some(spot)
+    /// A page that the disk has, out of those that may be spoilt.
+    pub fn plan_rot(&self, may_spoil: impl Fn(&Spot) -> bool, dice: &mut Dice) -> Option<Spot> {
+        self.pick_spot(may_spoil, dice)
     }
 
-    /// A page that a sync writes lands in another's place, where it may. To be called before the sync ends.
-    pub fn misdirect(
-        &mut self,
-        sync: &mut Sync,
+    /// A bit of a page turns, and again each time that it is written.
+    pub fn rot(&mut self, spot: &Spot, dice: &mut Dice) {
+        if let Some(file) = self.files.get_mut(&spot.inode) {
+            file.rot(spot.page, dice);
+        }
+    }
+
+    /// A page that a sync writes, and another place, out of those that may be spoilt.
+    pub fn plan_misdirection(
+        &self,
+        sync: &Sync,
         may_spoil: impl Fn(&Spot) -> bool,
         dice: &mut Dice,
-    ) -> Option<Spot> {
+    ) -> Option<Misdirection> {
         let at = dice.index(sync.files.len());
-        let (inode, flush) = sync.files.get_mut(at)?;
-        let (source, inode) = (flush.pick(dice)?, *inode);
-        let spot = self.pick_spot(|spot| spot.inode != inode && may_spoil(spot), dice)?;
-        let (flush, file) = (&mut sync.files[at].1, self.files.get_mut(&inode)?);
-        file.misdirect(flush, source.number);
-        self.files.get_mut(&spot.inode)?.misdirect_to(spot.page, &source.block);
-        Some(spot)
+        let (inode, flush) = sync.files.get(at)?;
+        let page = flush.pick(dice)?;
+        let to = self.pick_spot(|spot| spot.inode != *inode && may_spoil(spot), dice)?;
+        Some(Misdirection { at, page, to })
+    }
+
+    /// A page that a sync is about to write lands elsewhere.
+    pub fn misdirect(&mut self, sync: &mut Sync, misdirection: &Misdirection) {
+        let Misdirection { at, page, to } = misdirection;
+        let Some((inode, flush)) = sync.files.get_mut(*at) else { return };
+        if let Some(file) = self.files.get_mut(inode) {
+            file.misdirect(flush, page.number);
+        }
+        if let Some(file) = self.files.get_mut(&to.inode) {
+            file.misdirect_to(to.page, &page.block);
+        }
     }
 }

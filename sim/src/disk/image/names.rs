@@ -111,6 +111,10 @@ impl Names {
         self.order
     }
 
+    pub(super) const fn has_unsynced(&self) -> bool {
+        !self.journal.is_empty()
+    }
+
     pub(super) fn directory(&self, inode: Inode) -> Option<&Directory> {
         self.directories.get(&inode)
     }

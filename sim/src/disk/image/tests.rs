@@ -35,7 +35,11 @@ fn read_all(image: &Image, file: Inode) -> Vec<u8> {
 #[derive(Debug, Clone)]
 enum Step {
     /// So many bytes, so many before the end.
-    Write { back: usize, length: usize, byte: u8 },
+    Write {
+        back: usize,
+        length: usize,
+        byte: u8,
+    },
     /// So many bytes less.
     Cut(usize),
     BeginSync,
@@ -141,7 +145,7 @@ proptest! {
                 Step::WriteBack => image.write_back(&mut dice),
                 Step::Evict => assert_eq!(image.evict(&mut dice), 0),
                 Step::Crash(at) => {
-                    image.lose_power(SURVIVALS[at], false, &mut dice);
+                    image.lose_power(SURVIVALS[at], SURVIVALS[at], false, &mut dice);
                     let found = read_all(&image, file);
                     model.check(&found);
                     if SURVIVALS[at] == Survival::All {
@@ -180,7 +184,7 @@ proptest! {
                     states.drain(..states.len() - 1);
                 }
                 _ => {
-                    image.lose_power(SURVIVALS[from], false, &mut dice);
+                    image.lose_power(SURVIVALS[from], SURVIVALS[from], false, &mut dice);
                     let found = there(&image);
                     for (at, name) in found.iter().enumerate() {
                         let was = states.iter().any(|state| state[at] == *name);
@@ -206,7 +210,7 @@ fn unsynced_pages_survive_in_any_part() {
         sync(&mut image, &[file], &[]);
         image.write(file, 0, &[2; PAGE_BYTES], NOW);
         image.write(file, PAGE_BYTES as u64, &[2; PAGE_BYTES], NOW);
-        image.lose_power(Survival::Pages, false, &mut dice(seed));
+        image.lose_power(Survival::Pages, Survival::Pages, false, &mut dice(seed));
         let found = read_all(&image, file);
         outcomes.insert((found[0], found[PAGE_BYTES]));
     }
@@ -221,7 +225,7 @@ fn a_page_tears_at_sectors() {
         image.write(file, 0, &[1; 700], NOW);
         sync(&mut image, &[file], &[]);
         image.write(file, 700, &[2; 3_000], NOW);
-        image.lose_power(Survival::Torn, false, &mut dice(seed));
+        image.lose_power(Survival::Torn, Survival::Torn, false, &mut dice(seed));
         let found = read_all(&image, file);
         assert_eq!(found[..700], [1; 700], "a disk does not destroy what was durable");
         let sectors: Vec<u8> =
@@ -237,7 +241,7 @@ fn a_length_may_survive_without_its_pages() {
     let zeroes = (0..100).filter(|seed| {
         let (mut image, file) = with_file(NameOrder::Journal);
         image.write(file, 0, &[1; 100], NOW);
-        image.lose_power(Survival::Pages, false, &mut dice(*seed));
+        image.lose_power(Survival::Pages, Survival::Pages, false, &mut dice(*seed));
         read_all(&image, file) == [0; 100]
     });
     assert!(zeroes.count() > 10);
@@ -250,7 +254,7 @@ fn an_unsynced_truncation_may_be_undone() {
         image.write(file, 0, &[1; PAGE_BYTES * 2], NOW);
         sync(&mut image, &[file], &[]);
         image.truncate(file, PAGE_BYTES as u64, NOW);
-        let lost = image.lose_power(Survival::Nothing, false, &mut dice(*seed));
+        let lost = image.lose_power(Survival::Nothing, Survival::Nothing, false, &mut dice(*seed));
         let found = read_all(&image, file);
         assert!(found.iter().all(|byte| *byte == 1));
         assert_eq!(found.len() == PAGE_BYTES * 2, lost.untruncated == 1);
@@ -269,7 +273,7 @@ fn names_vanish_unless_their_directory_is_synced() {
         let file = image.create(directory, "log", NOW);
         image.write(file, 0, b"records", NOW);
         sync(&mut image, &[], &[directory]);
-        let lost = image.lose_power(Survival::Nothing, false, &mut dice(1));
+        let lost = image.lose_power(Survival::Nothing, Survival::Nothing, false, &mut dice(1));
         // Its own name is in the root, which comes along only if there is one journal for all.
         let is_there = image.directory("topic-0").is_some();
         assert_eq!((is_there, lost.names == 0), (order == NameOrder::Journal, is_there));
@@ -284,7 +288,7 @@ fn only_a_loose_disk_mixes_up_the_order_of_names() {
                 let mut image = Image::new(order);
                 image.create(ROOT, "first", NOW);
                 image.create(ROOT, "second", NOW);
-                image.lose_power(Survival::Pages, false, &mut dice(seed));
+                image.lose_power(Survival::Pages, Survival::Pages, false, &mut dice(seed));
                 ["first", "second"].map(|name| image.file(ROOT, name).is_some())
             })
             .collect();
@@ -300,14 +304,14 @@ fn a_failed_sync_loses_what_the_next_one_does_not_miss() {
         let (mut image, file) = with_file(NameOrder::Journal);
         image.write(file, 0, &[1; PAGE_BYTES], NOW);
         let failing = image.begin_sync(&[file], &[]);
-        let bad = image.fail_sync(&failing, |_| true, &mut dice);
+        let bad = image.fail_sync(&failing, &mut dice);
         sync(&mut image, &[file], &[]);
         assert!(read_all(&image, file) == [1; PAGE_BYTES], "the page cache still has it");
         if bad > 0 && dice.coin() {
             assert_eq!(image.drop_cache(file), 1, "the page cache lets go of it");
             assert!(read_all(&image, file) == [0; PAGE_BYTES]);
         }
-        image.lose_power(Survival::All, false, &mut dice);
+        image.lose_power(Survival::All, Survival::All, false, &mut dice);
         assert_eq!(read_all(&image, file) == [0; PAGE_BYTES], bad > 0);
         forsaken += bad;
     }
@@ -319,9 +323,10 @@ fn what_a_sync_of_everything_lost_is_told_by_the_next_of_the_file() {
     let (mut image, file) = with_file(NameOrder::Journal);
     image.write(file, 0, &[1; PAGE_BYTES], NOW);
     let failing = image.begin_sync_all();
-    image.fail_sync(&failing, |_| true, &mut dice(1));
-    assert!(image.take_unreported(&[file]));
-    assert!(!image.take_unreported(&[file]), "once");
+    image.fail_sync(&failing, &mut dice(1));
+    let next = image.begin_sync(&[file], &[]);
+    assert!(image.take_unreported(&next));
+    assert!(!image.take_unreported(&next), "once");
 }
 
 #[test]
@@ -330,8 +335,9 @@ fn a_turned_bit_stays_turned() {
     let (mut image, file) = with_file(NameOrder::Journal);
     image.write(file, 0, &[0; 100], NOW);
     sync(&mut image, &[file], &[]);
-    assert_eq!(image.rot(|spot| spot.file != "file", &mut dice), None, "not there");
-    let spot = image.rot(|_| true, &mut dice).expect("there is a page");
+    assert_eq!(image.plan_rot(|spot| spot.file != "file", &mut dice), None, "not there");
+    let spot = image.plan_rot(|_| true, &mut dice).expect("there is a page");
+    image.rot(&spot, &mut dice);
     assert_eq!((spot.directory.as_str(), spot.file.as_str(), spot.page), ("", "file", 0));
     let ones = |bytes: Vec<u8>| bytes.iter().map(|byte| byte.count_ones()).sum::<u32>();
     let rotten = |image: &Image| ones(read_all(image, file));
@@ -339,7 +345,7 @@ fn a_turned_bit_stays_turned() {
     image.write(file, 0, &[0; 100], NOW);
     assert_eq!(rotten(&image), 0, "the page cache is all right");
     sync(&mut image, &[file], &[]);
-    image.lose_power(Survival::All, false, &mut dice);
+    image.lose_power(Survival::All, Survival::All, false, &mut dice);
     assert_eq!(rotten(&image), 1, "the disk is not");
 }
 
@@ -352,10 +358,12 @@ fn a_misdirected_write_spoils_two_places() {
     sync(&mut image, &[other], &[ROOT]);
     image.write(file, 0, &[2; PAGE_BYTES], NOW);
     let mut misdirected = image.begin_sync(&[file], &[]);
-    let spot = image.misdirect(&mut misdirected, |_| true, &mut dice).expect("there is a place");
-    assert_eq!(spot.file, "other");
+    let planned = image.plan_misdirection(&misdirected, |_| true, &mut dice);
+    let planned = planned.expect("there is a place");
+    assert_eq!(planned.to.file, "other");
+    image.misdirect(&mut misdirected, &planned);
     image.end_sync(&misdirected);
-    image.lose_power(Survival::All, false, &mut dice);
+    image.lose_power(Survival::All, Survival::All, false, &mut dice);
     assert!(read_all(&image, file) == [0; PAGE_BYTES]);
     assert!(read_all(&image, other) == [2; PAGE_BYTES]);
 }
