@@ -191,21 +191,26 @@ impl Table {
 pub fn write_some(
     image: &mut Image,
     inode: Inode,
-    position: u64,
+    mut position: u64,
     data: &WriteData,
-    count: usize,
+    mut count: usize,
     now: Timestamp,
 ) {
-    let (first, second) = match data {
-        WriteData::Bytes(bytes) => (&bytes[..], &[][..]),
-        WriteData::Batch { header, body } => (&header[..], &body[..]),
-    };
-    let first = &first[..first.len().min(count)];
-    let second = &second[..second.len().min(count - first.len())];
-    for (position, piece) in [(position, first), (position + first.len() as u64, second)] {
+    let mut write = |piece: &[u8]| {
+        let piece = &piece[..piece.len().min(count)];
         if !piece.is_empty() {
             image.write(inode, position, piece, now);
         }
+        position += piece.len() as u64;
+        count -= piece.len();
+    };
+    match data {
+        WriteData::Bytes(bytes) => write(bytes),
+        WriteData::Batch { header, body } => {
+            write(header);
+            write(body);
+        }
+        WriteData::Pieces(pieces) => pieces.iter().for_each(|piece| write(piece)),
     }
 }
 
