@@ -1,8 +1,8 @@
 //! What a shard tells of itself, for metrics.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
-use crate::types::Offset;
+use crate::{types::Offset, wire::ApiKey};
 
 /// What a shard knows at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +17,8 @@ pub struct Inspection {
     pub waiting_requests: usize,
     /// Whether records are refused for want of space.
     pub writes_refused: bool,
+    /// How many responses of each API told of an error, be it that of one of many things that were asked for.
+    pub request_errors: BTreeMap<ApiKey, u64>,
 }
 
 /// A partition's figures.

@@ -14,6 +14,7 @@ pub(super) fn render(inspection: &Inspection, metrics: &Metrics) -> String {
     let mut page = Page::default();
     page.broker(inspection, metrics);
     page.requests(metrics);
+    page.request_errors(inspection);
     page.partitions(&inspection.partitions);
     page.groups(inspection);
     page.text
@@ -121,6 +122,17 @@ impl Page {
                 let label = format!("api=\"{}\"", key.name());
                 self.histogram("ottla_request_seconds", &label, histogram);
             }
+        }
+    }
+
+    fn request_errors(&mut self, inspection: &Inspection) {
+        self.head(
+            "ottla_request_errors_total",
+            "counter",
+            "Requests whose response tells of an error, be it that of one of many things asked for.",
+        );
+        for (key, count) in &inspection.request_errors {
+            self.line(format_args!("ottla_request_errors_total{{api=\"{}\"}} {count}", key.name()));
         }
     }
 

@@ -150,6 +150,20 @@ fn metrics_and_health() {
     let (status, text) = get(&address, "/metrics");
     assert_eq!(status, 200);
     assert!(text.contains("topic=\"watched\""), "{text}");
+    assert!(!text.contains("ottla_request_errors_total{"), "{text}");
+    assert_eq!(client.produce("nowhere", batch(b"value")).0, 3);
+    assert_eq!(client.create("watched", &[]).0, 36);
+    let (_, text) = get(&address, "/metrics");
+    for api in ["Produce", "CreateTopics"] {
+        let line = format!("ottla_request_errors_total{{api=\"{api}\"}} 1");
+        assert!(text.contains(&line), "{line} is not in {text}");
+        assert!(text.contains(&format!("ottla_request_seconds_count{{api=\"{api}\"}}")), "{api}");
+    }
+    for metric in
+        ["ottla_sync_seconds_count", "ottla_topic_records_in_total", "ottla_partition_size_bytes"]
+    {
+        assert!(text.contains(metric), "{metric}");
+    }
     assert_eq!(get(&address, "/health/live").0, 200);
     assert_eq!(get(&address, "/health/ready").0, 200);
     assert_eq!(get(&address, "/nowhere").0, 404);

@@ -57,6 +57,7 @@ impl Shard {
             connections: self.sessions.len(),
             waiting_requests: self.pending.len(),
             writes_refused: self.writes_refused,
+            request_errors: self.request_errors.clone(),
         }
     }
 

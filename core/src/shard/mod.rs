@@ -36,6 +36,7 @@ use crate::{
     partition::{Context, Event, Partition},
     session::{RequestId, Session, fetch_sessions::FetchSessions},
     types::{BrokerId, Instant, TopicPartition, Uuid},
+    wire::ApiKey,
 };
 
 /// What a shard is told.
@@ -154,6 +155,8 @@ pub struct Shard {
     life: start::Life,
     pub(crate) disk_space: Option<DiskSpace>,
     pub(crate) writes_refused: bool,
+    /// How many responses told of an error.
+    pub(crate) request_errors: BTreeMap<ApiKey, u64>,
     /// Responses are encoded into this, one after the other.
     buffer: BytesMut,
 }
@@ -213,6 +216,7 @@ impl Shard {
             life: start::Life::default(),
             disk_space: None,
             writes_refused: false,
+            request_errors: BTreeMap::new(),
             buffer: BytesMut::new(),
         };
         shard.resolve_settings();

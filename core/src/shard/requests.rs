@@ -124,6 +124,9 @@ impl Shard {
         if let Response::JoinGroup(joined) = &mut response {
             joined.fit(asked.version);
         }
+        if response.has_error() {
+            *self.request_errors.entry(asked.key).or_default() += 1;
+        }
         let frame = encode(&mut self.buffer, asked, &response);
         session.answer(id, Some(frame), step.effects);
         self.unblocked.push(id.connection);

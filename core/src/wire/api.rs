@@ -121,6 +121,13 @@ macro_rules! apis {
                 Ok(response)
             }
 
+            /// Whether it tells of an error, be it that of one of many things that were asked for.
+            pub fn has_error(&self) -> bool {
+                match self {
+                    $(Self::$variant(response) => response.has_error(),)*
+                }
+            }
+
             /// Appends the response.
             pub fn encode(&self, writer: &mut Writer, version: i16) {
                 let version = self.key().version(version);

@@ -230,6 +230,16 @@ pub trait Wire: Sized {
     fn decode(reader: &mut Reader, version: Version) -> Result<Self, DecodeError>;
     /// Appends the value.
     fn encode(&self, writer: &mut Writer, version: Version);
+    /// Whether there is an error code in it that tells of an error.
+    #[inline]
+    fn has_error(&self) -> bool {
+        false
+    }
+    /// Whether it tells of an error if it is an error code.
+    #[inline]
+    fn is_error(&self) -> bool {
+        false
+    }
 }
 
 /// A value that has an encoding of null, so that `Option` of it has a place on the wire.
@@ -238,6 +248,11 @@ pub trait Nullable: Sized {
     fn decode_nullable(reader: &mut Reader, version: Version) -> Result<Option<Self>, DecodeError>;
     /// Appends the value or null.
     fn encode_nullable(value: Option<&Self>, writer: &mut Writer, version: Version);
+    /// Whether there is an error code in the value that tells of an error.
+    #[inline]
+    fn holds_error(&self) -> bool {
+        false
+    }
 }
 
 impl<T: Nullable> Wire for Option<T> {
@@ -248,6 +263,10 @@ impl<T: Nullable> Wire for Option<T> {
     #[inline]
     fn encode(&self, writer: &mut Writer, version: Version) {
         T::encode_nullable(self.as_ref(), writer, version);
+    }
+    #[inline]
+    fn has_error(&self) -> bool {
+        self.as_ref().is_some_and(T::holds_error)
     }
 }
 
@@ -261,6 +280,10 @@ macro_rules! fixed_width {
             #[inline]
             fn encode(&self, writer: &mut Writer, _: Version) {
                 writer.$put(*self);
+            }
+            #[inline]
+            fn is_error(&self) -> bool {
+                *self != 0
             }
         }
     )*};
@@ -296,6 +319,10 @@ macro_rules! never_null {
             #[inline]
             fn encode(&self, writer: &mut Writer, version: Version) {
                 Self::encode_nullable(Some(self), writer, version);
+            }
+            #[inline]
+            fn has_error(&self) -> bool {
+                self.holds_error()
             }
         }
     };
@@ -396,5 +423,8 @@ impl<T: Wire> Nullable for Vec<T> {
         for element in value.into_iter().flatten() {
             element.encode(writer, version);
         }
+    }
+    fn holds_error(&self) -> bool {
+        self.iter().any(Wire::has_error)
     }
 }

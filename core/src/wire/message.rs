@@ -84,6 +84,13 @@ macro_rules! message {
                     } )*)?
                 }
             }
+
+            fn has_error(&self) -> bool {
+                $( $crate::wire::Wire::has_error(&self.$field)
+                    || stringify!($field) == "error_code"
+                        && $crate::wire::Wire::is_error(&self.$field)
+                    || )* false
+            }
         }
 
         #[cfg(test)]
@@ -118,6 +125,10 @@ macro_rules! message {
                 if let Some(value) = value {
                     $crate::wire::Wire::encode(value, writer, version);
                 }
+            }
+
+            fn holds_error(&self) -> bool {
+                $crate::wire::Wire::has_error(self)
             }
         }
     )*};
