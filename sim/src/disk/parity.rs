@@ -80,10 +80,9 @@ fn used(id: u32) -> DiskOp {
 }
 
 fn with_use(op: DiskOp) -> Vec<DiskOp> {
-    match op {
-        DiskOp::RemoveDirectory(directory) => vec![op, used(directory.0)],
-        op => vec![op],
-    }
+    let again =
+        if let DiskOp::RemoveDirectory(directory) = &op { Some(used(directory.0)) } else { None };
+    [op].into_iter().chain(again).collect()
 }
 
 /// A folder that is removed in the end.

@@ -20,9 +20,6 @@ impl WorkloadPlan {
     /// Has clients do so many operations at the most.
     pub fn limit(&mut self, _operations: u64) {}
 
-    /// Has clients do so many operations at the most.
-    pub fn limit(&mut self, _operations: u64) {}
-
     /// What was drawn, for the banner.
     pub fn banner(&self) -> String {
         String::new()
