@@ -88,6 +88,8 @@ mutants! {
     OldIndexesStay = "S28",
     /// Batches are not verified before they are served.
     DamagedBatchServed = "S29",
+    /// What is left of a log without its first segment is taken for the whole.
+    LostBeginningOverlooked = "S30",
     /// A producer's new epoch may begin at any sequence.
     AnySequenceInNewEpoch = "P2",
     /// What is known of producers goes when old segments do (KIP-360).

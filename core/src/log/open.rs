@@ -186,6 +186,9 @@ impl Opening {
         {
             return OpenStep::Foreign(owner);
         }
+        if self.has_lost_its_beginning() && !planted(Mutant::LostBeginningOverlooked) {
+            return OpenStep::Foreign(self.owner.unwrap_or(self.log.topic));
+        }
         while self.waiting.is_empty() {
             if self.finishing || self.log.segments.is_empty() {
                 return self.open();
@@ -215,6 +218,16 @@ impl Opening {
             }
         }
         OpenStep::Waiting
+    }
+
+    /// Whether the first segment is missing. A log begins at zero, and is shortened only when a snapshot is on disk. Without one,
+    /// nothing may ever have been synced, and names reach the disk in any order: what is left was never acknowledged.
+    fn has_lost_its_beginning(&self) -> bool {
+        let start = self.known.start_offset.max(self.known.recovery_point).unwrap_or_default();
+        let begins_later = |first: &Segment| first.base_offset > start;
+        !self.known.clean
+            && self.all_snapshots.is_empty()
+            && self.log.segments.first().is_some_and(begins_later)
     }
 
     fn take_scan(&mut self, (mut scan, step): (Scan, ScanStep)) {

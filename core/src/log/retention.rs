@@ -24,7 +24,8 @@ pub enum Expired {
 impl Log {
     /// How many segments, from the first on, are to be deleted, and why the first of them. Nothing at or above `limit` goes.
     pub fn expired(&self, now: Timestamp, limit: Offset) -> Option<(usize, Expired)> {
-        if self.is_replacing {
+        // The first snapshot shows that a log that does not begin at zero has lost nothing.
+        if self.is_replacing || self.snapshots.is_empty() {
             return None;
         }
         let mut excess = self.size_bytes().saturating_sub(self.config.retention_bytes);

@@ -198,8 +198,8 @@ fn upkeep() {
         broker.produce(TOPIC, records());
     }
     golden("delete_records", &ask(&mut broker, 2, delete_request(TOPIC, 2)));
-    golden("retention", &story(&mut broker, |broker| broker.sleep_ms(31_000)));
-    golden("checkpoint", &story(&mut broker, |broker| broker.sleep_ms(30_000)));
+    golden("checkpoint", &story(&mut broker, |broker| broker.sleep_ms(61_000)));
+    golden("retention", &story(&mut broker, |broker| broker.sleep_ms(270_000)));
     golden("shutdown", &story(&mut broker, |broker| broker.handle(Input::Shutdown)));
 }
 

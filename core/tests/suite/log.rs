@@ -307,6 +307,24 @@ fn names_of_a_dead_process_are_synced() {
     }
 }
 
+/// Names reach the disk in any order: the first segment may be lost of a log of which nothing was ever synced, and a later one
+/// be there.
+#[test]
+fn a_log_does_not_begin_in_its_middle() {
+    let setup = Setup {
+        segment_bytes: 600,
+        index_interval_bytes: 0,
+        retention: Retention::Forever,
+        is_durable: true,
+    };
+    let produce = Action::Produce { records: 3, bytes: 80, age_ms: 0 };
+    for seed in 0..300 {
+        let mut actions = vec![produce.clone(); 4];
+        actions.extend([Action::Steps(11), Action::Crash(Crash::Power), produce.clone()]);
+        run(seed, setup, actions);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 300,

@@ -53,8 +53,7 @@ pub(super) fn write(table: &[Known], hunts: &[Hunt]) -> String {
         let mut known = known.clone();
         if let Some(hunt) = found {
             known.budget = Some(BUDGET_MIN.max(PATIENCE * hunt.seeds_to_catch()));
-            known.seeds =
-                hunt.caught.iter().map(|catch| catch.seed).take(SEEDS_KEPT).collect();
+            known.seeds = hunt.caught.iter().map(|catch| catch.seed).take(SEEDS_KEPT).collect();
         }
         let budget = known.budget.map_or_else(|| "-".into(), |budget| budget.to_string());
         let seeds: String = known.seeds.iter().map(|seed| format!(" {seed}")).collect();
