@@ -101,7 +101,7 @@ impl Plan {
             nemesis,
             workload,
             chaos: overrides.chaos.unwrap_or(chaos),
-            calm_max: Duration::from_secs(240),
+            calm_max: Duration::from_secs(600),
         }
     }
 

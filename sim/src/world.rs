@@ -1,5 +1,9 @@
 //! The world: machines with their clocks and disks, and the network between them.
 
+#[cfg(test)]
+#[path = "world_tests.rs"]
+mod tests;
+
 use std::{
     net::SocketAddr,
     sync::{
