@@ -99,10 +99,9 @@ async fn heard_after_power_loss(machine: &BrokerMachine) -> BTreeSet<u8> {
     machine.disk().kill(Incarnation(1));
     machine.disk().power_loss();
     let disk = machine.disk().handle_for(Incarnation(2));
-    match perform(&disk, DiskOp::Read { file: FILE, position: 0, length: 100 }).await {
-        DiskResult::Bytes(bytes) => bytes.iter().copied().collect(),
-        result => panic!("it was synced, and yet {result:?}"),
-    }
+    let read = perform(&disk, DiskOp::Read { file: FILE, position: 0, length: 100 }).await;
+    let bytes = read.into_bytes().expect("it was synced");
+    bytes.iter().copied().collect()
 }
 
 #[test]
