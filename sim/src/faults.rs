@@ -141,6 +141,8 @@ faults! {
     ProcessKill "process-kill" {
         /// A process is killed: what it wrote stays in the page cache.
         ProcessKill "kill",
+        /// A process is killed at a file operation.
+        ProcessKillAtOperation "kill-at-operation",
     }
     ProcessPower "process-power" {
         /// A machine loses power.

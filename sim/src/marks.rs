@@ -49,6 +49,40 @@ marks! {
     ForsakenPagesLost "a power loss took what a failed sync left",
     /// A power loss took nothing.
     NothingLost "a power loss took nothing",
+    /// A write found no room.
+    NoSpace "a write found no room",
+    /// A segment was closed and another begun.
+    SegmentRolled "a segment rolled",
+    /// An offset index got an entry.
+    IndexEntry "an offset index got an entry",
+    /// A segment was deleted.
+    SegmentDeleted "a segment was deleted",
+    /// A compacted segment took the place of others.
+    SegmentCompacted "a compacted segment took the place of others",
+    /// The recovery points moved.
+    RecoveryPointMoved "the recovery points moved",
+    /// A log's start was written down.
+    StartOffsetWritten "a log's start was written down",
+    /// The cleaner's place was written down.
+    CleanerOffsetWritten "the cleaner's place was written down",
+    /// A log was cut off.
+    LogCut "a log was cut off",
+    /// A directory was set aside to be deleted.
+    DirectoryDeleted "the directory of a deleted partition was set aside",
+    /// A directory was made that had been there before.
+    DirectoryMadeAgain "a directory of the same name was made again",
+    /// A snapshot of a log's producers was written.
+    ProducerSnapshot "a snapshot of producers was written",
+    /// A snapshot of the metadata was written.
+    MetadataSnapshot "a snapshot of the metadata was written",
+    /// A process died while a file was getting its name.
+    DiedInRename "died at a rename",
+    /// A process died while compacted segments were taking their place.
+    DiedInCompaction "died while compacted segments took their place",
+    /// A process died while the recovery points were written.
+    DiedInCheckpoint "died while the recovery points were written",
+    /// A process died while files were deleted.
+    DiedInDeletion "died while files were deleted",
     /// A clock stepped back.
     ClockStepBack "a clock stepped back",
 }

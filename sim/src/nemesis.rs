@@ -20,7 +20,8 @@ pub struct NemesisPlan {
     clock_jump: Option<Pace>,
     kill: Option<Pace>,
     power: Option<Pace>,
-    /// At which operation after a start the power goes, at the most.
+    /// At which operation after a start the process is killed, or the power goes, at the most.
+    kill_at_operation: Option<u64>,
     power_at_operation: Option<u64>,
     pause: Option<Pace>,
     stop: Option<Pace>,
@@ -60,6 +61,7 @@ impl NemesisPlan {
         let pause = pace(Family::ProcessPause, 2_000..20_000, 10..60_000);
         let stop = pace(Family::ProcessStop, 2_000..20_000, 20..3_000);
         let at_operation = dice.magnitude(10..5_000);
+        let kill_at_operation = has(Family::ProcessKill).then_some(at_operation);
         let power_at_operation = has(Family::ProcessPower).then_some(at_operation);
         Self {
             partition,
@@ -68,6 +70,7 @@ impl NemesisPlan {
             clock_jump,
             kill,
             power,
+            kill_at_operation,
             power_at_operation,
             pause,
             stop,
@@ -92,19 +95,27 @@ impl NemesisPlan {
                 pace.map(|Pace { every, lasts }| format!("{name} every {every:?} for {lasts:?}"))
             })
             .collect();
-        if let Some(operations) = self.power_at_operation {
-            parts.push(format!("power loss within {operations} operations"));
+        let at_operation =
+            [("kill", self.kill_at_operation), ("power loss", self.power_at_operation)];
+        for (name, operations) in at_operation {
+            if let Some(operations) = operations {
+                parts.push(format!("{name} within {operations} operations"));
+            }
         }
         if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
     }
 
-    /// After how many operations of a process the power goes, if it does; drawn at each start.
-    pub(crate) fn draw_crash(&self, dice: &mut Dice) -> Option<u64> {
-        let (chance, in_recovery) = (dice.chance(400_000), dice.chance(500_000));
-        let most = self.power_at_operation.unwrap_or(1);
+    /// After how many operations of a process it is killed or the power goes, if so; drawn at each start.
+    pub(crate) fn draw_crash(&self, dice: &mut Dice) -> Option<(u64, Fault)> {
+        let (chance, in_recovery, is_kill) =
+            (dice.chance(400_000), dice.chance(500_000), dice.coin());
+        let kill = self.kill_at_operation.map(|most| (most, Fault::ProcessKillAtOperation));
+        let power = self.power_at_operation.map(|most| (most, Fault::ProcessPowerAtOperation));
+        let crash = if is_kill { kill.or(power) } else { power.or(kill) };
+        let (most, fault) = crash.unwrap_or((1, Fault::ProcessKillAtOperation));
         // As often as not while it recovers.
         let operations = dice.magnitude(1..if in_recovery { 60 } else { most.max(2) });
-        (chance && self.power_at_operation.is_some()).then_some(operations)
+        (chance && crash.is_some()).then_some((operations, fault))
     }
 }
 

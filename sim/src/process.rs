@@ -191,24 +191,26 @@ impl BrokerMachine {
             clock: parts.clock.clone(),
             seed,
         };
-        if let Some(operations) = crash.filter(|_| !parts.phases.is_healed()) {
-            self.crash_at(operations, incarnation, restart);
+        if let Some((operations, fault)) = crash.filter(|_| !parts.phases.is_healed()) {
+            self.crash_at(operations, fault, incarnation, restart);
         }
         process.spawn(main(self.clone(), world, incarnation, stops));
     }
 
-    /// Has the power go at the n-th operation of a process.
-    fn crash_at(&self, operations: u64, incarnation: Incarnation, restart: Duration) {
-        let Some(fault) = self.environment().faults.promise(Fault::ProcessPowerAtOperation) else {
-            return;
-        };
+    /// Has a process be killed, or the power go, at its n-th operation.
+    fn crash_at(&self, operations: u64, fault: Fault, incarnation: Incarnation, restart: Duration) {
+        let Some(promise) = self.environment().faults.promise(fault) else { return };
         let machine = self.clone();
         // It is the machine's: should the process have ended before, it strikes the next.
         let crash = move || {
             let text = || format!("number {operations} since {incarnation} began");
-            machine.environment().faults.keep(fault, machine.node(), text);
+            machine.environment().faults.keep(promise, machine.node(), text);
             sometimes!(CrashedInRecovery, machine.is_recovering());
-            machine.power_loss();
+            if fault == Fault::ProcessPowerAtOperation {
+                machine.power_loss();
+            } else {
+                machine.kill();
+            }
             let again = machine.clone();
             machine.environment().timers.call_after(restart, move || again.start());
         };

@@ -8,6 +8,8 @@
 #[cfg(madsim)]
 pub mod atlas;
 #[cfg(madsim)]
+mod coverage;
+#[cfg(madsim)]
 pub mod device;
 pub mod image;
 pub mod operations;

@@ -10,6 +10,7 @@ use ottla_core::{
 };
 
 use super::{
+    coverage::{Coverage, note_death},
     image::{Image, Inode, Survival},
     operations::{Begun, Table, write_some},
     plan::{DiskPlan, Start},
@@ -42,6 +43,7 @@ pub(super) struct State {
     /// More bytes than these there cannot be, until then.
     pub(super) full: Option<(u64, u64)>,
     pub(super) has_misdirected: bool,
+    coverage: Coverage,
 }
 
 /// The process that uses the disk.
@@ -117,6 +119,7 @@ impl State {
             stalled_until: 0,
             full: None,
             has_misdirected: false,
+            coverage: Coverage::default(),
         }
     }
 
@@ -258,6 +261,9 @@ impl State {
         let Some(process) = &mut self.process else {
             return Begun::Ended(DiskResult::Failed(IoError::NotFound));
         };
+        let (table, image) = (&process.table, &self.image);
+        let length = |file| table.file(image, file).map_or(0, |inode| image.length(inode));
+        self.coverage.note(op, length);
         let begun = process.table.begin(&mut self.image, op, captured, now);
         match begun {
             // What is read may be what was there at the beginning or at the end.
@@ -293,6 +299,7 @@ impl State {
 
     /// The process dies at an operation.
     fn die_at(&mut self, number: u64, op: &DiskOp) -> Option<Process> {
+        note_death(op);
         let moment = self.dice.below(3);
         if moment > 0 {
             self.begin_all();

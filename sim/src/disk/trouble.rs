@@ -10,7 +10,7 @@ use super::{
     rows::describe,
     state::State,
 };
-use crate::{dice::nanos, faults::Fault};
+use crate::{dice::nanos, faults::Fault, sometimes};
 
 /// The operating system's number for an error of input or output.
 const EIO: IoError = IoError::Os(5);
@@ -135,6 +135,7 @@ impl State {
         let inode = self.table()?.file(&self.image, *file).ok()?;
         let rates = self.plan.rates;
         let (written, error) = if let Some(fits) = self.fits(inode, *position, data.len()) {
+            sometimes!(NoSpace);
             (fits, IoError::NoSpace)
         } else if self.dice.chance(rates.write_error) && self.strike(Fault::DiskWriteError, op) {
             (0, EIO)
