@@ -8,6 +8,7 @@ extern crate std;
 
 mod api;
 pub mod config;
+pub mod controller;
 pub mod disk;
 pub mod group;
 pub mod inspect;
@@ -19,6 +20,7 @@ pub mod mutants;
 pub mod notice;
 pub mod partition;
 pub mod records;
+pub mod replica;
 pub mod session;
 pub mod shard;
 pub mod types;

@@ -160,6 +160,70 @@ mutants! {
     MetadataNotSynced = "Q6",
     /// An answer leaves before that to an earlier request.
     AnswersOutOfOrder = "N1",
+
+    // Replication: core/src/replica.
+    /// A follower truncates its log to its own high watermark when it gets a new leader (KIP-101).
+    TruncateToHighWatermark = "R1",
+    /// A leader does not compare the epoch of the record that a follower fetched last, and a divergent tail stays.
+    KeepDivergentTail = "R2",
+    /// A follower truncates to the end that the leader names, whatever epoch that end is of (KIP-279).
+    EpochLookupWithoutEpoch = "R3",
+    /// A leader takes note of its epoch only when it first appends.
+    EpochBegunLazily = "R4",
+    /// To truncate to the end of the log or beyond does nothing, and leaves epochs that begin there.
+    TruncationReturnsEarly = "R5",
+    /// A follower that begins anew at the leader's start keeps its high watermark.
+    ResetKeepsHighWatermark = "R6",
+    /// A leader does not compare the leader epoch of a fetch with its own (KIP-320).
+    FetchIgnoresEpoch = "R7",
+    /// A replica takes the high watermark of its checkpoint, wherever its log ends.
+    CheckpointUnchecked = "R9",
+    /// The high watermark goes by the committed in-sync replicas, not by those of the pending change as well.
+    CommittedIsrOnly = "I2",
+    /// The high watermark is not looked at again when replicas leave the in-sync ones.
+    ShrinkDoesNotAdvance = "I3",
+    /// A leader forgets its pending change when the partition's state changes in another way.
+    PendingForgotten = "I4",
+    /// Below `min.insync.replicas`, a follower is caught up once it has reached the high watermark, which stands still.
+    CaughtUpByHighWatermark = "I8",
+    /// A follower joins before it has reached the start of the leader's epoch (KIP-320).
+    ExpandIgnoresEpochStart = "M1",
+    /// The high watermark advances below `min.insync.replicas` (KIP-966).
+    AdvanceBelowMinInsync = "M2",
+    /// A follower takes the answer to a fetch that it has given up.
+    AnswerUncorrelated = "M3",
+    /// A leader takes the fetch of an earlier incarnation of a follower.
+    StaleIncarnationFetch = "M4",
+    /// A follower takes the answer to a fetch of its own earlier incarnation.
+    AnswerOfDeadIncarnation = "M5",
+    /// A follower fetches on, and so reports what it has, before that is durable.
+    FollowerReportsUnsynced = "M6",
+    /// Replicas of a pending change count towards `min.insync.replicas`.
+    PendingCountsAsInsync = "M7",
+    /// What a leader knows of its followers outlives its epoch.
+    ProgressSurvivesEpoch = "M8",
+
+    // Elections: core/src/controller.
+    /// The last in-sync replica may lead again after an unclean shutdown that can have cost it records.
+    LastReplicaStanding = "I1",
+    /// A fenced replica may join the in-sync ones (KIP-841).
+    FencedReplicaJoins = "I5",
+    /// A replica may join the in-sync ones by what an earlier incarnation of it has fetched (KIP-903).
+    BrokerEpochIgnored = "I6",
+    /// An unclean shutdown is taken for a clean one.
+    UncleanTakenForClean = "I7",
+    /// A change of the in-sync replicas is judged without the partition epoch (KIP-497).
+    PartitionEpochIgnored = "I9",
+    /// A reassignment may be cancelled though none of the replicas that would be left can lead.
+    CancelWithoutLiveness = "I11",
+    /// A replica that is shutting down may join the in-sync ones (KIP-841).
+    ShuttingDownReplicaJoins = "I12",
+    /// A replica whose disk was lost stays in sync, or eligible.
+    LostDiskKeepsIsr = "R10",
+    /// Replicas stay eligible when there are enough in-sync ones again (KIP-966).
+    ElrSurvives = "M9",
+    /// Replicas stay eligible when `min.insync.replicas` is lowered to what is in sync.
+    MinInsyncLoweredKeepsElr = "M10",
 }
 
 /// Whether this build can be spoilt.

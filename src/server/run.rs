@@ -120,6 +120,7 @@ pub async fn serve<W: World>(world: W, config: BrokerConfig) -> Result<Broker<W>
         port: i32::from(port),
         rack: broker::configured(&config.configuration, "broker.rack"),
         directory: config.directory_id,
+        ..Default::default()
     };
     let voter = Voter::join(world.disk().clone(), broker_id, register).await;
     let voter = voter.map_err(ServeError::Quorum)?;

@@ -390,7 +390,9 @@ impl Shard {
         for (index, place) in proposed.places.iter().enumerate() {
             proposed.results[*place].refusal =
                 match outcomes.and_then(|outcomes| outcomes.get(index)) {
-                    Some(Outcome::Applied | Outcome::ProducerIds { .. }) => None,
+                    Some(
+                        Outcome::Applied | Outcome::ProducerIds { .. } | Outcome::BrokerEpoch(_),
+                    ) => None,
                     Some(Outcome::Refused(refusal)) => Some(refusal.clone()),
                     None => Some(ErrorCode::RequestTimedOut.into()),
                 };

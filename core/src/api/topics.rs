@@ -71,7 +71,7 @@ pub(crate) struct ProposedPartitions {
 /// What became of a proposed command: none is known if the quorum cannot decide.
 fn refusal_of(outcomes: Option<&[Outcome]>, index: usize) -> Option<Refusal> {
     match outcomes.and_then(|outcomes| outcomes.get(index)) {
-        Some(Outcome::Applied | Outcome::ProducerIds { .. }) => None,
+        Some(Outcome::Applied | Outcome::ProducerIds { .. } | Outcome::BrokerEpoch(_)) => None,
         Some(Outcome::Refused(refusal)) => Some(refusal.clone()),
         None => Some(Refusal::new(
             ErrorCode::RequestTimedOut,

@@ -6,14 +6,10 @@ use super::{
     Command, Image,
     command::{
         AllocateProducerIds, Assignment, ChangeConfigs, CreatePartitions, CreateTopic, DeleteTopic,
-        RegisterBroker,
     },
-    image::{Broker, ConfigResource, PartitionState, ResourceKind, Topic},
+    image::{BrokerStatus, ConfigResource, PartitionState, ResourceKind, Topic},
 };
-use crate::{
-    mutants::{Mutant, planted},
-    types::{BrokerId, ErrorCode, LeaderEpoch, TopicId},
-};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, TopicId};
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +23,8 @@ pub enum Outcome {
         /// How many.
         count: i32,
     },
+    /// It took effect: the broker has this epoch.
+    BrokerEpoch(BrokerEpoch),
     /// It was impossible.
     Refused(Refusal),
 }
@@ -73,31 +71,14 @@ impl Image {
             Command::CreatePartitions(command) => self.create_partitions(command),
             Command::ChangeConfigs(command) => self.change_configs(command),
             Command::AllocateProducerIds(command) => self.allocate_producer_ids(command),
+            Command::FenceBroker(command) => self.fence_broker(command),
+            Command::UnfenceBroker(command) => self.unfence_broker(command),
+            Command::ShutDownBroker(command) => self.shut_down_broker(command),
+            Command::AlterPartition(command) => self.alter_partition(command),
+            Command::ElectLeader(command) => self.elect_leader(command),
+            Command::ReassignPartition(command) => self.reassign_partition(command),
         };
         outcome.unwrap_or_else(Outcome::Refused)
-    }
-
-    fn register_broker(&mut self, command: &RegisterBroker) -> Result<Outcome, Refusal> {
-        let id = BrokerId(command.broker_id);
-        let port = u16::try_from(command.port).map_err(|_| ErrorCode::InvalidRequest)?;
-        self.brokers.insert(
-            id,
-            Broker {
-                incarnation: command.incarnation,
-                host: command.host.clone(),
-                port,
-                rack: command.rack.clone(),
-                directory: command.directory,
-            },
-        );
-        let partitions = self.topics.values_mut().flat_map(|topic| &mut topic.partitions);
-        let is_led =
-            |state: &&mut PartitionState| state.leader == Some(id) && !planted(Mutant::EpochStays);
-        for partition in partitions.filter(is_led) {
-            partition.leader_epoch.0 += 1;
-            partition.partition_epoch += 1;
-        }
-        Ok(Outcome::Applied)
     }
 
     fn create_topic(&mut self, command: &CreateTopic) -> Result<Outcome, Refusal> {
@@ -121,21 +102,18 @@ impl Image {
         Ok(Outcome::Applied)
     }
 
-    /// The state that partitions begin with: every replica in sync, the first one leading.
+    /// The state that partitions begin with: every replica that is there in sync, the first one leading.
     fn new_partitions(&self, assignments: &[Assignment]) -> Result<Vec<PartitionState>, Refusal> {
+        let status = |broker: &BrokerId| self.brokers.get(broker).map(|broker| broker.status);
         let mut partitions = Vec::with_capacity(assignments.len());
         for assignment in assignments {
             let replicas: Vec<_> = assignment.replicas.iter().copied().map(BrokerId).collect();
-            if replicas.iter().any(|replica| !self.brokers.contains_key(replica)) {
+            let is_active = |broker: &&BrokerId| status(broker) == Some(BrokerStatus::Active);
+            let isr: Vec<_> = replicas.iter().filter(is_active).copied().collect();
+            if isr.is_empty() || replicas.iter().any(|replica| status(replica).is_none()) {
                 return Err(ErrorCode::InvalidReplicaAssignment.into());
             }
-            partitions.push(PartitionState {
-                isr: replicas.clone(),
-                leader: replicas.first().copied(),
-                replicas,
-                leader_epoch: LeaderEpoch(0),
-                partition_epoch: 0,
-            });
+            partitions.push(PartitionState::new(replicas, isr));
         }
         Ok(partitions)
     }
@@ -176,6 +154,13 @@ impl Image {
         }
         if configs.is_empty() {
             self.configs.remove(&ConfigResource { kind, name });
+        }
+        let is_decisive = command.changes.iter().any(|change| {
+            let keys = ["min.insync.replicas", "unclean.leader.election.enable"];
+            keys.contains(&change.key.as_str())
+        });
+        if is_decisive {
+            self.reconsider_partitions();
         }
         Ok(Outcome::Applied)
     }

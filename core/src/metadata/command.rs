@@ -25,6 +25,80 @@ message! {
         [0..] rack: Option<String>,
         /// Names the data folder, which outlives the broker's process.
         [0..] directory: Uuid,
+        /// The broker does not serve yet: it follows the metadata log first, and is let in by an [`UnfenceBroker`].
+        [1..] fenced: bool,
+        /// The epoch that the broker had when it last stopped in order; -1 if it was killed, or never ran.
+        [1..] previous_epoch: i64 = -1,
+    }
+
+    /// A broker is gone, or has not been heard of for too long: it leads nothing and is in sync with nobody.
+    FenceBroker {
+        /// The broker.
+        [1..] broker_id: i32,
+        /// Its epoch: one that has registered again meanwhile is not meant.
+        [1..] broker_epoch: i64,
+    }
+
+    /// A broker has caught up with the metadata log, and serves.
+    UnfenceBroker {
+        /// The broker.
+        [1..] broker_id: i32,
+        /// Its epoch.
+        [1..] broker_epoch: i64,
+    }
+
+    /// A broker wants to stop: its leaderships go to others, and it leaves the in-sync replicas.
+    ShutDownBroker {
+        /// The broker.
+        [1..] broker_id: i32,
+        /// Its epoch.
+        [1..] broker_epoch: i64,
+    }
+
+    /// A leader asks for other in-sync replicas (KIP-497).
+    AlterPartition {
+        /// The leader.
+        [1..] broker_id: i32,
+        /// The leader's broker epoch.
+        [1..] broker_epoch: i64,
+        /// The topic.
+        [1..] topic_id: Uuid,
+        /// The partition of it.
+        [1..] partition: i32,
+        /// The epoch that it leads in.
+        [1..] leader_epoch: i32,
+        /// The state of the partition that it has seen.
+        [1..] partition_epoch: i32,
+        /// Who is to be in sync.
+        [1..] isr: Vec<IsrMember>,
+    }
+
+    /// A replica that is to be in sync.
+    IsrMember {
+        /// The broker.
+        [1..] broker_id: i32,
+        /// The epoch in which it has caught up (KIP-903).
+        [1..] broker_epoch: i64,
+    }
+
+    /// A leader is to be elected.
+    ElectLeader {
+        /// The topic.
+        [1..] topic_id: Uuid,
+        /// The partition of it.
+        [1..] partition: i32,
+        /// Kafka's election type: 0 for the preferred leader, 1 for any replica at all, at the price of records.
+        [1..] election: i8,
+    }
+
+    /// The replicas of a partition move, or are to move no more.
+    ReassignPartition {
+        /// The topic.
+        [1..] topic_id: Uuid,
+        /// The partition of it.
+        [1..] partition: i32,
+        /// Where to, the preferred leader first; none cancels the reassignment that is under way.
+        [1..] replicas: Option<Vec<i32>>,
     }
 
     /// A topic is made.
@@ -148,9 +222,16 @@ commands! {
     4 CreatePartitions
     5 ChangeConfigs
     6 AllocateProducerIds
+    7 FenceBroker
+    8 UnfenceBroker
+    9 ShutDownBroker
+    10 AlterPartition
+    11 ElectLeader
+    12 ReassignPartition
 }
 
-const VERSION: Version = Version { number: 0, flexible: true };
+/// Version 1 brought what replication needs.
+const VERSION: Version = Version { number: 1, flexible: true };
 
 /// Why a command cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,16 +2,18 @@
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
-use crate::types::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, Uuid};
+use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionIndex, TopicId, Uuid};
 
 /// The cluster's metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Image {
-    pub(super) topics: BTreeMap<TopicId, Topic>,
-    pub(super) names: BTreeMap<String, TopicId>,
-    pub(super) configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
-    pub(super) brokers: BTreeMap<BrokerId, Broker>,
-    pub(super) next_producer_id: i64,
+    pub(crate) topics: BTreeMap<TopicId, Topic>,
+    pub(crate) names: BTreeMap<String, TopicId>,
+    pub(crate) configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
+    pub(crate) brokers: BTreeMap<BrokerId, Broker>,
+    pub(crate) next_producer_id: i64,
+    /// The epoch of the broker that registered last.
+    pub(crate) last_broker_epoch: i64,
 }
 
 /// A topic.
@@ -28,14 +30,53 @@ pub struct Topic {
 pub struct PartitionState {
     /// All replicas, the preferred leader first.
     pub replicas: Vec<BrokerId>,
-    /// Those in sync with the leader.
+    /// Those in sync with the leader, in the order of the replicas.
     pub isr: Vec<BrokerId>,
+    /// Those that were in sync when there were too few, and so have all that was ever acknowledged (KIP-966).
+    pub elr: Vec<BrokerId>,
+    /// Those that a reassignment adds.
+    pub adding: Vec<BrokerId>,
+    /// Those that it will remove.
+    pub removing: Vec<BrokerId>,
     /// The leader, if there is one.
     pub leader: Option<BrokerId>,
     /// Counts the leaders.
     pub leader_epoch: LeaderEpoch,
     /// Counts the changes.
     pub partition_epoch: i32,
+    /// The leader was not in sync when it was elected, and has not altered the partition since: records may be lost.
+    pub is_recovering: bool,
+}
+
+impl PartitionState {
+    /// A partition that begins: all of `replicas` that are in `isr` are in sync, and the first of them leads.
+    pub fn new(replicas: Vec<BrokerId>, isr: Vec<BrokerId>) -> Self {
+        Self {
+            leader: isr.first().copied(),
+            replicas,
+            isr,
+            elr: Vec::new(),
+            adding: Vec::new(),
+            removing: Vec::new(),
+            leader_epoch: LeaderEpoch(0),
+            partition_epoch: 0,
+            is_recovering: false,
+        }
+    }
+
+    fn check(&self) {
+        assert!(
+            self.leader.is_none_or(|leader| self.isr.contains(&leader)),
+            "a leader is in sync with itself"
+        );
+        let is_replica = |broker: &BrokerId| self.replicas.contains(broker);
+        assert!(self.isr.iter().all(is_replica), "who is in sync is a replica");
+        assert!(
+            self.elr.iter().all(|broker| is_replica(broker) && !self.isr.contains(broker)),
+            "who was in sync is a replica, and is so no more"
+        );
+        assert!(self.adding.iter().all(is_replica), "who is added is a replica");
+    }
 }
 
 /// A broker.
@@ -51,6 +92,38 @@ pub struct Broker {
     pub rack: Option<String>,
     /// Names its data folder.
     pub directory: Uuid,
+    /// Tells its incarnations apart, and those of all brokers.
+    pub epoch: BrokerEpoch,
+    /// Whether it may lead and be in sync.
+    pub status: BrokerStatus,
+}
+
+/// Whether a broker may lead partitions and be in sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BrokerStatus {
+    /// It serves.
+    Active = 0,
+    /// It is gone, or has not come yet.
+    Fenced = 1,
+    /// It is about to stop (KIP-841).
+    ShuttingDown = 2,
+}
+
+impl BrokerStatus {
+    /// The status with this number.
+    pub const fn from_code(code: i8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Active),
+            1 => Some(Self::Fenced),
+            2 => Some(Self::ShuttingDown),
+            _ => None,
+        }
+    }
+
+    /// Its number in a snapshot.
+    pub const fn code(self) -> i8 {
+        self as i8
+    }
 }
 
 /// What kind of thing has settings, with Kafka's number for it.
@@ -142,12 +215,7 @@ impl Image {
         for (name, id) in &self.names {
             let topic = self.topics.get(id).expect("a name stands for a topic");
             assert_eq!(&topic.name, name, "a topic is found by its name");
-            for partition in &topic.partitions {
-                assert!(
-                    partition.leader.is_none_or(|leader| partition.isr.contains(&leader)),
-                    "a leader is in sync with itself"
-                );
-            }
+            topic.partitions.iter().for_each(PartitionState::check);
         }
     }
 }

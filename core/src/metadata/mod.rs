@@ -12,7 +12,7 @@ pub mod snapshot;
 
 pub use apply::{Outcome, Refusal};
 pub use command::Command;
-pub use image::{Broker, ConfigResource, Image, PartitionState, ResourceKind, Topic};
+pub use image::{Broker, BrokerStatus, ConfigResource, Image, PartitionState, ResourceKind, Topic};
 
 /// Names what was proposed in its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

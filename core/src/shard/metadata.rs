@@ -49,14 +49,26 @@ impl Shard {
             | Command::CreateTopic(_)
             | Command::CreatePartitions(_)
             | Command::ChangeConfigs(_)
-            | Command::AllocateProducerIds(_) => None,
+            | Command::AllocateProducerIds(_)
+            | Command::FenceBroker(_)
+            | Command::UnfenceBroker(_)
+            | Command::ShutDownBroker(_)
+            | Command::AlterPartition(_)
+            | Command::ElectLeader(_)
+            | Command::ReassignPartition(_) => None,
         };
         let outcome = self.image.apply(command);
         if matches!(outcome, Outcome::Refused(_)) {
             return outcome;
         }
         match command {
-            Command::RegisterBroker(_) => self.take_epochs(),
+            Command::RegisterBroker(_)
+            | Command::FenceBroker(_)
+            | Command::UnfenceBroker(_)
+            | Command::ShutDownBroker(_)
+            | Command::AlterPartition(_)
+            | Command::ElectLeader(_)
+            | Command::ReassignPartition(_) => self.take_epochs(),
             Command::CreateTopic(create) => {
                 let id = TopicId(create.topic_id);
                 self.make_missing_partitions(id, step);

@@ -109,8 +109,11 @@ error_codes! {
     77 StaleBrokerEpoch "STALE_BROKER_EPOCH" "Broker epoch has changed.";
     78 OffsetNotAvailable "OFFSET_NOT_AVAILABLE" "The leader high watermark has not caught up from a recent leader election so the offsets cannot be guaranteed to be monotonically increasing.";
     79 MemberIdRequired "MEMBER_ID_REQUIRED" "The group member needs to have a valid member id before actually entering a consumer group.";
+    80 PreferredLeaderNotAvailable "PREFERRED_LEADER_NOT_AVAILABLE" "The preferred leader was not available.";
     81 GroupMaxSizeReached "GROUP_MAX_SIZE_REACHED" "The consumer group has reached its max size.";
     82 FencedInstanceId "FENCED_INSTANCE_ID" "The broker rejected this static consumer since another consumer with the same group.instance.id has registered with a different member.id.";
+    83 EligibleLeadersNotAvailable "ELIGIBLE_LEADERS_NOT_AVAILABLE" "Eligible topic partition leaders are not available.";
+    84 ElectionNotNeeded "ELECTION_NOT_NEEDED" "Leader election not needed for topic partition.";
     85 NoReassignmentInProgress "NO_REASSIGNMENT_IN_PROGRESS" "No partition reassignment is in progress.";
     86 GroupSubscribedToTopic "GROUP_SUBSCRIBED_TO_TOPIC" "Deleting offsets of a topic is forbidden while the consumer group is actively subscribed to it.";
     87 InvalidRecord "INVALID_RECORD" "This record has failed the validation on broker and hence will be rejected.";
@@ -119,6 +122,7 @@ error_codes! {
     90 ProducerFenced "PRODUCER_FENCED" "There is a newer producer with the same transactionalId which fences the current one.";
     91 ResourceNotFound "RESOURCE_NOT_FOUND" "A request illegally referred to a resource that does not exist.";
     92 DuplicateResource "DUPLICATE_RESOURCE" "A request illegally referred to the same resource twice.";
+    95 InvalidUpdateVersion "INVALID_UPDATE_VERSION" "The given update version was invalid.";
     100 UnknownTopicId "UNKNOWN_TOPIC_ID" "This server does not host this topic ID.";
     101 DuplicateBrokerRegistration "DUPLICATE_BROKER_REGISTRATION" "This broker ID is already in use.";
     102 BrokerIdNotRegistered "BROKER_ID_NOT_REGISTERED" "The given broker ID was not registered.";

@@ -31,6 +31,10 @@ number! {
     LeaderEpoch(i32)
 }
 number! {
+    /// Counts the registrations of all brokers: no two incarnations of any broker share one (KIP-631).
+    BrokerEpoch(i64)
+}
+number! {
     /// An idempotent producer.
     ProducerId(i64)
 }

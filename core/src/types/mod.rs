@@ -8,8 +8,8 @@ mod uuid;
 
 pub use error_code::ErrorCode;
 pub use ids::{
-    BrokerId, LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TopicId,
-    TopicPartition,
+    BrokerEpoch, BrokerId, LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, Sequence,
+    TopicId, TopicPartition,
 };
 pub use offset::Offset;
 pub use time::{Instant, Timestamp};

@@ -460,6 +460,7 @@ fn register(seed: u64) -> RegisterBroker {
         port: 9092,
         rack: None,
         directory: Uuid::from_random(1),
+        ..Default::default()
     }
 }
 
