@@ -4,5 +4,5 @@ use crate::harness::Configuration;
 
 /// All configurations, the small ones first.
 pub fn all() -> Vec<Configuration> {
-    Vec::new()
+    crate::replication::configurations::all()
 }

@@ -63,7 +63,7 @@ pub struct Served {
 impl FetchAnswer<()> {
     /// With records.
     pub fn with<R>(self, records: R) -> FetchAnswer<R> {
-        let FetchAnswer { error, high_watermark, start_offset, diverging, records: () } = self;
+        let Self { error, high_watermark, start_offset, diverging, records: () } = self;
         FetchAnswer { error, high_watermark, start_offset, diverging, records }
     }
 

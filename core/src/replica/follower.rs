@@ -104,6 +104,13 @@ impl Replica {
         }
     }
 
+    /// The answer to the fetch that is on its way is known to be lost: there is nothing that could come late.
+    pub const fn forget_fetch(&mut self) {
+        if let Role::Follower(follower) = &mut self.role {
+            follower.is_fetching = false;
+        }
+    }
+
     /// The answer to a fetch.
     pub fn answered<L: ReplicaLog>(
         &mut self,
@@ -117,10 +124,11 @@ impl Replica {
         if let Role::Follower(follower) = &mut self.role {
             follower.is_fetching = false;
         }
-        match answer.error {
-            ErrorCode::None => {}
-            ErrorCode::OffsetOutOfRange => return self.begin_anew(answer.start_offset, log),
-            error => return Taken::Refused(error),
+        if answer.error == ErrorCode::OffsetOutOfRange {
+            return self.begin_anew(answer.start_offset, log);
+        }
+        if answer.error != ErrorCode::None {
+            return Taken::Refused(answer.error);
         }
         if let Some(diverging) = answer.diverging {
             return self.cut_off(diverging, log);

@@ -1,7 +1,10 @@
 //! Up to where records are safe: on the disk of every replica that may ever lead.
 
 use super::{Replica, ReplicaLog};
-use crate::mutants::{Mutant, planted};
+use crate::{
+    mutants::{Mutant, planted},
+    types::Offset,
+};
 
 /// What may be acknowledged of a log, and so counts as there: what is on disk, or, where the topic's `flush.messages` says that
 /// this is not needed, what has been written.
@@ -11,7 +14,7 @@ pub fn acknowledgeable<P>(is_durable: bool, durable: P, written: P) -> P {
 
 impl Replica {
     /// Whether as many replicas are in sync as records need to be safe. A pending change does not count before it is decided.
-    pub(super) fn has_enough_in_sync(&self) -> bool {
+    pub fn has_enough_in_sync(&self) -> bool {
         let pending = self.leader().and_then(|leader| leader.pending());
         let committed = self.view.isr.len();
         let count = match pending {
@@ -36,7 +39,7 @@ impl Replica {
     }
 
     /// What all of the maximal in-sync replicas have.
-    pub(super) fn safe_offset<L: ReplicaLog>(&self, log: &L) -> Option<crate::types::Offset> {
+    pub fn safe_offset<L: ReplicaLog>(&self, log: &L) -> Option<Offset> {
         let leader = self.leader()?;
         let ends = self.maximal_isr().map(|member| {
             if member == self.broker {

@@ -169,14 +169,19 @@ impl Replica {
         log: &mut L,
         wants: &mut Vec<Want>,
     ) -> Turn {
-        let is_own = view.peers.get(&self.broker).is_some_and(|own| own.epoch == self.broker_epoch);
+        // Who is no replica any more is not among the peers.
+        let own = view.peers.get(&self.broker);
+        let is_own = own.is_none_or(|own| own.epoch == self.broker_epoch);
         // What was agreed on before this incarnation registered, or after another has, is not for it.
         if !is_own || view.partition_epoch < self.view.partition_epoch {
             return Turn::Same;
         }
         let is_new_epoch = view.leader_epoch > self.view.leader_epoch;
         self.view = view;
-        if !is_new_epoch {
+        // A reassignment makes a broker a replica, or makes it none, in the middle of an epoch.
+        let has_part = self.view.leader.is_some() && self.view.replicas.contains(&self.broker);
+        let takes_part = !matches!(self.role, Role::Idle);
+        if !is_new_epoch && has_part == takes_part {
             self.state_changed(log, wants);
             return Turn::Same;
         }

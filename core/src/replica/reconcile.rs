@@ -37,7 +37,10 @@ pub(super) fn compare<L: ReplicaLog>(fetch: &ReplicaFetch, log: &L) -> Compariso
     match log.epochs().end_offset_for(last_epoch, log.end_offset()) {
         // A leader has seen every epoch that its followers have; what is not known lies before its start.
         None => Comparison::OutOfRange,
-        Some((epoch, end)) if epoch < last_epoch || end < fetch.offset => {
+        Some((epoch, end))
+            if epoch < last_epoch && !planted(Mutant::EpochLookupWithoutEpoch)
+                || end < fetch.offset =>
+        {
             Comparison::Diverging(epoch, end)
         }
         Some(_) if out_of_range => Comparison::OutOfRange,

@@ -1,0 +1,395 @@
+//! The bounds that are searched, what is expected of them, and which mutants they must notice.
+
+use ottla_core::{
+    mutants::Mutant::{
+        self, AcknowledgeBeforeSync, AdvanceBelowMinInsync, AnswerOfDeadIncarnation,
+        AnswerUncorrelated, BrokerEpochIgnored, CancelWithoutLiveness, CaughtUpByHighWatermark,
+        CheckpointUnchecked, CommittedIsrOnly, ElrSurvives, EpochBegunLazily,
+        EpochLookupWithoutEpoch, ExpandIgnoresEpochStart, FencedReplicaJoins, FetchIgnoresEpoch,
+        FollowerReportsUnsynced, KeepDivergentTail, LastReplicaStanding, LostDiskKeepsIsr,
+        MinInsyncLoweredKeepsElr, PartitionEpochIgnored, PendingCountsAsInsync, PendingForgotten,
+        ProgressSurvivesEpoch, RegistrationKeepsEpoch, ResetKeepsHighWatermark,
+        ShrinkDoesNotAdvance, ShuttingDownReplicaJoins, StaleIncarnationFetch,
+        TruncateToHighWatermark, TruncationReturnsEarly, UncleanTakenForClean,
+    },
+    replica::Acks,
+};
+
+use super::{
+    Replication,
+    settings::{Bounds, Budget, Grain, Settings},
+};
+use crate::harness::{Caught, Configuration, Size};
+
+/// A line of the table below.
+struct Row {
+    name: &'static str,
+    /// Its bounds, in words.
+    words: &'static str,
+    size: Size,
+    settings: Settings,
+    bounds: Bounds,
+    unique: Option<usize>,
+    unreachable: &'static [&'static str],
+    mutants: &'static [Caught],
+}
+
+const NOTHING: Budget = Budget {
+    produces: 0,
+    kills: 0,
+    power_losses: 0,
+    disk_losses: 0,
+    zombies: 0,
+    lags: 0,
+    moves: 0,
+    given_up_fetches: 0,
+    given_up_produces: 0,
+    lost_requests: 0,
+    shutdowns: 0,
+    deletions: 0,
+    lowered: 0,
+    reassignments: 0,
+    cancellations: 0,
+};
+
+const ONE: Budget = Budget { produces: 1, ..NOTHING };
+
+const BOUNDS: Bounds = Bounds {
+    producers: &[1],
+    budget: NOTHING,
+    leader_epoch_max: 2,
+    assigned: 3,
+    grain: Grain::METADATA,
+};
+
+const ROW: Row = Row {
+    name: "",
+    words: "",
+    size: Size::Small,
+    settings: Settings::SAFE,
+    bounds: BOUNDS,
+    unique: None,
+    unreachable: &[],
+    mutants: &[],
+};
+
+const REFUSED: &str = "a change refused";
+const LOSSY: &str = "a crash that takes records";
+const DUPLICATE: &str = "a duplicate found";
+const ELIGIBLE: &str = "an eligible replica elected";
+const CUT_OFF: &str = "a log cut off";
+const REJOINED: &str = "a replica back in sync";
+const LATER: &str = "acknowledged after a leader change";
+
+const CANDIDATE: &str = "LeaderCandidateCompleteness";
+
+const fn caught(mutant: Mutant, property: &'static str) -> Caught {
+    Caught { mutant, property }
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "replication-messages",
+        words: "each message by itself; 1 record, 1 moved leadership, 1 power loss that takes any suffix, flush by the system",
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            budget: Budget { moves: 1, power_losses: 1, ..ONE },
+            grain: Grain::MESSAGES,
+            leader_epoch_max: 1,
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, DUPLICATE, ELIGIBLE],
+        mutants: &[caught(StaleIncarnationFetch, CANDIDATE)],
+        ..ROW
+    },
+    Row {
+        name: "replication-messages-durable",
+        words: "each message and each sync by itself; 1 record, 1 moved leadership, 1 power loss that takes what is not synced",
+        bounds: Bounds {
+            budget: Budget { moves: 1, power_losses: 1, ..ONE },
+            grain: Grain { async_sync: true, ..Grain::MESSAGES },
+            leader_epoch_max: 1,
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, DUPLICATE, ELIGIBLE],
+        mutants: &[
+            caught(AcknowledgeBeforeSync, CANDIDATE),
+            caught(FollowerReportsUnsynced, CANDIDATE),
+        ],
+        ..ROW
+    },
+    Row {
+        name: "replication-late-answers",
+        words: "each message by itself; 2 records, 1 moved leadership, 1 fetch given up",
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, moves: 1, given_up_fetches: 1, ..NOTHING },
+            grain: Grain::MESSAGES,
+            leader_epoch_max: 1,
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, LOSSY, REJOINED, ELIGIBLE],
+        mutants: &[caught(AnswerUncorrelated, "FollowersAppend")],
+        ..ROW
+    },
+    Row {
+        name: "replication-dead-answers",
+        words: "each message by itself; 2 records, 1 process killed, of 2 replicas",
+        settings: Settings { replicas: 2, min_insync: 1, ..Settings::SAFE },
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, moves: 1, kills: 1, lags: 1, ..NOTHING },
+            grain: Grain::MESSAGES,
+            leader_epoch_max: 1,
+            assigned: 2,
+        },
+        mutants: &[caught(AnswerOfDeadIncarnation, "FollowersAppend")],
+        ..ROW
+    },
+    Row {
+        name: "replication-two-records",
+        words: "2 records, 2 moved leaderships, metadata by themselves",
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, moves: 2, ..NOTHING },
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, LOSSY, REJOINED, ELIGIBLE],
+        mutants: &[
+            caught(TruncateToHighWatermark, CANDIDATE),
+            caught(KeepDivergentTail, "EpochCacheMatchesLog"),
+            caught(EpochBegunLazily, CANDIDATE),
+            caught(FetchIgnoresEpoch, "EpochCacheMatchesLog"),
+        ],
+        ..ROW
+    },
+    Row {
+        name: "replication-three-records",
+        words: "3 records, 2 moved leaderships, metadata by themselves",
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            producers: &[1, 1, 1],
+            budget: Budget { produces: 3, moves: 2, ..NOTHING },
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, LOSSY, REJOINED, ELIGIBLE],
+        mutants: &[caught(EpochLookupWithoutEpoch, "LogMatching")],
+        ..ROW
+    },
+    Row {
+        name: "replication-last-in-sync",
+        words: "1 record, 2 followers that lag, 1 power loss that takes any suffix, flush by the system",
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            budget: Budget { power_losses: 1, lags: 2, ..ONE },
+            grain: Grain::COARSE,
+            ..BOUNDS
+        },
+        unreachable: &[DUPLICATE],
+        mutants: &[
+            caught(LastReplicaStanding, "LeaderCompleteness"),
+            caught(UncleanTakenForClean, CANDIDATE),
+            caught(AdvanceBelowMinInsync, CANDIDATE),
+            caught(CaughtUpByHighWatermark, "JoinsCaughtUp"),
+        ],
+        ..ROW
+    },
+    Row {
+        name: "replication-eligible",
+        words: "2 records, 2 followers that lag, 1 process killed",
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, kills: 1, lags: 2, ..NOTHING },
+            grain: Grain::COARSE,
+            ..BOUNDS
+        },
+        unreachable: &[LOSSY],
+        mutants: &[caught(ElrSurvives, CANDIDATE), caught(PendingCountsAsInsync, CANDIDATE)],
+        ..ROW
+    },
+    Row {
+        name: "replication-lowered",
+        words: "1 record, 2 followers that lag, 1 process killed, min.insync.replicas lowered",
+        bounds: Bounds {
+            budget: Budget { lags: 2, lowered: 1, kills: 1, ..ONE },
+            grain: Grain::COARSE,
+            ..BOUNDS
+        },
+        unreachable: &[LOSSY, DUPLICATE],
+        mutants: &[caught(MinInsyncLoweredKeepsElr, CANDIDATE)],
+        ..ROW
+    },
+    Row {
+        name: "replication-rejoin",
+        words: "2 records, 2 moved leaderships, 1 follower that lags",
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, moves: 2, lags: 1, ..NOTHING },
+            grain: Grain::COARSE,
+            leader_epoch_max: 3,
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, LOSSY, ELIGIBLE],
+        mutants: &[
+            caught(ExpandIgnoresEpochStart, CANDIDATE),
+            caught(ProgressSurvivesEpoch, CANDIDATE),
+        ],
+        ..ROW
+    },
+    Row {
+        name: "replication-crash-and-lag",
+        words: "1 record, 1 moved leadership, 1 follower that lags, 1 power loss that takes any suffix, flush by the system",
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            budget: Budget { moves: 1, power_losses: 1, lags: 1, ..ONE },
+            grain: Grain::COARSE,
+            ..BOUNDS
+        },
+        unreachable: &[DUPLICATE, ELIGIBLE],
+        mutants: &[
+            caught(CommittedIsrOnly, CANDIDATE),
+            caught(CheckpointUnchecked, "HighWatermarkWithinLog"),
+        ],
+        ..ROW
+    },
+    Row {
+        name: "replication-lost-disk",
+        words: "1 record, 1 follower that lags, 1 lost disk, metadata by themselves",
+        bounds: Bounds { budget: Budget { lags: 1, disk_losses: 1, ..ONE }, ..BOUNDS },
+        unreachable: &[DUPLICATE, ELIGIBLE],
+        mutants: &[caught(LostDiskKeepsIsr, CANDIDATE), caught(BrokerEpochIgnored, CANDIDATE)],
+        ..ROW
+    },
+    Row {
+        name: "replication-zombie",
+        words: "1 record, 2 replicas of which 1 is fenced while it runs, 1 follower that lags, metadata by themselves",
+        settings: Settings { replicas: 2, min_insync: 1, ..Settings::SAFE },
+        bounds: Bounds { budget: Budget { zombies: 1, lags: 1, ..ONE }, assigned: 2, ..BOUNDS },
+        mutants: &[
+            caught(PendingForgotten, "ReplicationQuorumSuperset"),
+            caught(FencedReplicaJoins, "InSyncAreActive"),
+        ],
+        ..ROW
+    },
+    Row {
+        name: "replication-shutdown",
+        words: "1 record, 1 broker that stops in order and starts again, 1 follower that lags, metadata by themselves",
+        bounds: Bounds { budget: Budget { shutdowns: 1, lags: 1, ..ONE }, ..BOUNDS },
+        unreachable: &[LOSSY, DUPLICATE, ELIGIBLE],
+        mutants: &[
+            caught(ShuttingDownReplicaJoins, "InSyncAreActive"),
+            caught(PartitionEpochIgnored, "ReplicationQuorumSuperset"),
+        ],
+        ..ROW
+    },
+    Row {
+        name: "replication-reassignment",
+        words: "1 record, from 1 broker to 2 others, cancelled once, 1 process killed, metadata by themselves",
+        settings: Settings { min_insync: 1, ..Settings::SAFE },
+        bounds: Bounds {
+            budget: Budget { reassignments: 1, cancellations: 1, kills: 1, ..ONE },
+            assigned: 1,
+            ..BOUNDS
+        },
+        mutants: &[caught(CancelWithoutLiveness, "CancelKeepsLeader")],
+        ..ROW
+    },
+    Row {
+        name: "replication-deletion",
+        words: "1 producer with 2 records, which are deleted once, 1 follower that lags",
+        bounds: Bounds {
+            producers: &[2],
+            budget: Budget { produces: 2, deletions: 1, lags: 1, ..NOTHING },
+            grain: Grain::COARSE,
+            leader_epoch_max: 1,
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, LOSSY, DUPLICATE, CUT_OFF, LATER, ELIGIBLE],
+        mutants: &[caught(ResetKeepsHighWatermark, "HighWatermarkWithinLog")],
+        ..ROW
+    },
+    Row {
+        name: "replication-repetitions",
+        words: "1 producer with 2 records, 4 requests of which 1 is given up, 2 moved leaderships, 1 process killed",
+        bounds: Bounds {
+            producers: &[2],
+            budget: Budget { produces: 4, moves: 2, given_up_produces: 1, kills: 1, ..NOTHING },
+            grain: Grain::COARSE,
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, LOSSY, ELIGIBLE],
+        ..ROW
+    },
+    Row {
+        name: "replication-same-leader",
+        words: "2 records, 2 replicas, 1 follower that lags, 1 power loss that takes what is not synced",
+        settings: Settings { replicas: 2, min_insync: 1, ..Settings::SAFE },
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, lags: 1, power_losses: 1, ..NOTHING },
+            grain: Grain { async_sync: true, ..Grain::COARSE },
+            assigned: 2,
+            ..BOUNDS
+        },
+        mutants: &[caught(RegistrationKeepsEpoch, "LogMatching")],
+        ..ROW
+    },
+    Row {
+        name: "replication-quiescence",
+        words: "1 record, 1 moved leadership, 1 follower that lags, 1 lost request, then nothing goes wrong any more",
+        bounds: Bounds {
+            budget: Budget { moves: 1, lags: 1, lost_requests: 1, ..ONE },
+            grain: Grain { heals: true, ..Grain::METADATA },
+            leader_epoch_max: 1,
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, LOSSY, ELIGIBLE],
+        mutants: &[caught(ShrinkDoesNotAdvance, "SafeIsSaid")],
+        ..ROW
+    },
+    Row {
+        name: "replication-recovery",
+        words: "1 record, 2 moved leaderships, 1 process killed; a fair schedule from every state",
+        bounds: Bounds {
+            budget: Budget { moves: 2, kills: 1, ..ONE },
+            grain: Grain { recovers: true, ..Grain::COARSE },
+            ..BOUNDS
+        },
+        unreachable: &[REFUSED, LOSSY, ELIGIBLE],
+        mutants: &[caught(TruncationReturnsEarly, "RecoversFairly")],
+        ..ROW
+    },
+    Row {
+        name: "replication-night",
+        words: "each message by itself; 2 records, 2 moved leaderships, 1 power loss that takes any suffix, flush by the system",
+        size: Size::Large,
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, moves: 2, power_losses: 1, ..NOTHING },
+            grain: Grain::MESSAGES,
+            ..BOUNDS
+        },
+        ..ROW
+    },
+];
+
+/// All configurations of this model.
+pub fn all() -> Vec<Configuration> {
+    ROWS.iter().map(configuration).collect()
+}
+
+fn configuration(row: &Row) -> Configuration {
+    debug_assert!(row.settings.acks == Acks::All, "what is lost with acks=1 is for the advisor");
+    Configuration {
+        name: row.name,
+        bounds: row.words,
+        size: row.size,
+        unique: row.unique,
+        unreachable: row.unreachable,
+        mutants: row.mutants,
+        subject: Box::new(Replication { settings: row.settings, bounds: row.bounds }),
+    }
+}
