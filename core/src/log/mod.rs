@@ -39,7 +39,7 @@ pub use sync::SyncSet;
 use self::{epochs::Epochs, index::TimeEntry, producers::Producers, segment::Segment};
 use crate::{
     disk::{DirectoryId, IoError},
-    mutants::{Mutant, planted},
+    replica::acknowledgeable,
     types::{Instant, Offset, TopicId},
 };
 
@@ -171,8 +171,7 @@ impl Log {
     /// What may be acknowledged and shown: what is on disk, or, where the topic's `flush.messages` says that this is not
     /// needed, what has been written.
     pub fn acknowledgeable(&self) -> LogPosition {
-        let is_durable = self.config.is_durable() && !planted(Mutant::ShownWhenWritten);
-        if is_durable { self.durable } else { self.written }
+        acknowledgeable(self.config.is_durable(), self.durable, self.written)
     }
 
     /// Where recovery would begin.

@@ -9,7 +9,10 @@ use super::{
     },
     image::{BrokerStatus, ConfigResource, PartitionState, ResourceKind, Topic},
 };
-use crate::types::{BrokerEpoch, BrokerId, ErrorCode, TopicId};
+use crate::{
+    mutants::{Mutant, planted},
+    types::{BrokerEpoch, BrokerId, ErrorCode, TopicId},
+};
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,15 +2,15 @@
 
 use ottla_core::{
     mutants::Mutant::{
-        self, AcknowledgeBeforeSync, AdvanceBelowMinInsync, AnswerOfDeadIncarnation,
-        AnswerUncorrelated, BrokerEpochIgnored, CancelWithoutLiveness, CaughtUpByHighWatermark,
-        CheckpointUnchecked, CommittedIsrOnly, ElrSurvives, EpochBegunLazily,
-        EpochLookupWithoutEpoch, ExpandIgnoresEpochStart, FencedReplicaJoins, FetchIgnoresEpoch,
-        FollowerReportsUnsynced, KeepDivergentTail, LastReplicaStanding, LostDiskKeepsIsr,
-        MinInsyncLoweredKeepsElr, PartitionEpochIgnored, PendingCountsAsInsync, PendingForgotten,
-        ProgressSurvivesEpoch, RegistrationKeepsEpoch, ResetKeepsHighWatermark,
-        ShrinkDoesNotAdvance, ShuttingDownReplicaJoins, StaleIncarnationFetch,
-        TruncateToHighWatermark, TruncationReturnsEarly, UncleanTakenForClean,
+        self, AdvanceBelowMinInsync, AnswerOfDeadIncarnation, AnswerUncorrelated,
+        BrokerEpochIgnored, CancelWithoutLiveness, CaughtUpByHighWatermark, CheckpointUnchecked,
+        CommittedIsrOnly, ElrSurvives, EpochBegunLazily, EpochLookupWithoutEpoch, EpochStays,
+        ExpandIgnoresEpochStart, FencedReplicaJoins, FetchIgnoresEpoch, FollowerReportsUnsynced,
+        KeepDivergentTail, LastReplicaStanding, LostDiskKeepsIsr, MinInsyncLoweredKeepsElr,
+        PartitionEpochIgnored, PendingCountsAsInsync, PendingForgotten, ProgressSurvivesEpoch,
+        ResetKeepsHighWatermark, ShownWhenWritten, ShrinkDoesNotAdvance, ShuttingDownReplicaJoins,
+        StaleIncarnationFetch, TruncateToHighWatermark, TruncationReturnsEarly,
+        UncleanTakenForClean,
     },
     replica::Acks,
 };
@@ -112,10 +112,7 @@ const ROWS: &[Row] = &[
             ..BOUNDS
         },
         unreachable: &[REFUSED, DUPLICATE, ELIGIBLE],
-        mutants: &[
-            caught(AcknowledgeBeforeSync, CANDIDATE),
-            caught(FollowerReportsUnsynced, CANDIDATE),
-        ],
+        mutants: &[caught(ShownWhenWritten, CANDIDATE), caught(FollowerReportsUnsynced, CANDIDATE)],
         ..ROW
     },
     Row {
@@ -333,7 +330,7 @@ const ROWS: &[Row] = &[
             assigned: 2,
             ..BOUNDS
         },
-        mutants: &[caught(RegistrationKeepsEpoch, "LogMatching")],
+        mutants: &[caught(EpochStays, "LogMatching")],
         ..ROW
     },
     Row {
