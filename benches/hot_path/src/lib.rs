@@ -12,7 +12,7 @@ use ottla_core::{
     },
     records::{BatchBuilder, Compression},
     shard::{Input, Shard, ShardConfig},
-    types::{BrokerId, Instant, Timestamp, Uuid},
+    types::{BrokerEpoch, BrokerId, Instant, Timestamp, Uuid},
     wire::{
         Frame, Reader, Request, RequestHeader, Wire, Writer,
         api::RequestMessage,
@@ -258,8 +258,9 @@ fn image() -> Image {
         port: 9092,
         rack: None,
         directory: Uuid::from_random(2),
+        ..Default::default()
     };
-    assert_eq!(image.apply(&register.into()), Outcome::Applied);
+    assert_eq!(image.apply(&register.into()), Outcome::BrokerEpoch(BrokerEpoch(1)));
     let topic = CreateTopic {
         name: TOPIC.into(),
         topic_id: Uuid::from_random(3),
