@@ -3,11 +3,13 @@
 //! A model is a [`stateright::Model`] whose state holds the core's own machines: an action is an input of theirs, and what they
 //! say goes into the model's network, disk and clients. Nothing of the broker is written twice.
 //!
+//! - [`group`]: consumers and their coordinator.
 //! - [`harness`] searches a model, walks in it at random, and says how many states there were and what was violated.
 //! - [`replication`]: a partition on several brokers.
 //! - [`registry`] lists all configurations: a model with bounds, the figures that are expected of it, and the mutants that it
 //!   must notice.
 
+pub mod group;
 pub mod harness;
 pub mod registry;
 pub mod replication;

@@ -109,7 +109,7 @@ fn main() -> ExitCode {
         }
         Command::Nightly { only, jobs, time, memory } => {
             let time = Duration::from_secs(time);
-            let limits = Limits { time, generated: usize::MAX, memory_mib: memory };
+            let limits = Limits { time, generated: usize::MAX, memory_mib: memory, only: &[] };
             check::run(&Plan { size: Size::Large, only, jobs, limits })
         }
         Command::Walk { only, seed, walks, steps, time, mutant } => {
@@ -124,7 +124,7 @@ fn main() -> ExitCode {
         }
         Command::Run { name, mutant, time, generated, memory } => {
             let time = Duration::from_secs(time);
-            let limits = Limits { time, generated, memory_mib: memory };
+            let limits = Limits { time, generated, memory_mib: memory, only: &[] };
             one::plant(mutant.as_deref()).and_then(|()| one::run(&name, mutant.is_some(), &limits))
         }
     };

@@ -1,8 +1,11 @@
 //! All configurations.
 
-use crate::harness::Configuration;
+use crate::{group, harness::Configuration, replication};
 
 /// All configurations, the small ones first.
 pub fn all() -> Vec<Configuration> {
-    crate::replication::configurations::all()
+    let mut all = replication::configurations::all();
+    all.extend(group::configurations::all());
+    all.sort_by_key(|known| known.size);
+    all
 }

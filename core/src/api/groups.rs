@@ -22,7 +22,7 @@ use crate::{
         find_coordinator::{Coordinator as Found, FindCoordinatorRequest, FindCoordinatorResponse},
         heartbeat::{HeartbeatRequest, HeartbeatResponse},
         join_group::JoinGroupRequest,
-        leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse},
+        leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberIdentity},
         sync_group::SyncGroupRequest,
     },
 };
@@ -388,16 +388,7 @@ impl Shard {
             body: request,
         };
         self.with_coordinator(index, step, |coordinator, context| {
-            let now = context.now.timestamp;
-            let group_id = joining.body.group_id.clone();
-            if joining.body.member_id.is_empty() {
-                coordinator.group_or_new(&group_id, now).join(joining, context);
-            } else if let Some(group) = coordinator.group_mut(&group_id) {
-                group.join(joining, context);
-            } else {
-                let answer = join::refuse(joining.body.member_id, ErrorCode::UnknownMemberId);
-                context.out.answers.push((id, answer.into()));
-            }
+            coordinator.join_group(joining, context);
         });
     }
 
@@ -426,13 +417,7 @@ impl Shard {
             }
         };
         self.with_coordinator(index, step, |coordinator, context| {
-            match coordinator.group_mut(&request.group_id) {
-                Some(group) => group.sync(id, request, context),
-                None => {
-                    let answer = sync::refuse(ErrorCode::UnknownMemberId);
-                    context.out.answers.push((id, answer.into()));
-                }
-            }
+            coordinator.sync_group(id, request, context);
         });
     }
 
@@ -448,13 +433,9 @@ impl Shard {
             Err(error) => error,
             Ok(index) => {
                 let beaten = self.with_coordinator(index, step, |coordinator, context| {
-                    coordinator.group_mut(&request.group_id).map(|group| {
-                        let instance_id = request.group_instance_id.as_deref();
-                        let generation = request.generation_id;
-                        group.heartbeat(&request.member_id, instance_id, generation, context)
-                    })
+                    coordinator.heartbeat(&request, context)
                 });
-                beaten.flatten().unwrap_or(ErrorCode::UnknownMemberId)
+                beaten.unwrap_or(ErrorCode::UnknownMemberId)
             }
         };
         let error_code = error.code();
@@ -474,11 +455,8 @@ impl Shard {
             request.members
         };
         let result = self.coordinator_for(&request.group_id).map(|index| {
-            let left = self.with_coordinator(index, step, |coordinator, context| match coordinator
-                .group_mut(&request.group_id)
-            {
-                Some(group) => group.leave(members.clone(), context),
-                None => members.iter().map(unknown_member).collect(),
+            let left = self.with_coordinator(index, step, |coordinator, context| {
+                coordinator.leave_group(&request.group_id, members, context)
             });
             left.unwrap_or_default()
         });
@@ -491,13 +469,5 @@ impl Shard {
             Ok(members) => LeaveGroupResponse { members, ..Default::default() },
         };
         self.answer(asked.id, response, step);
-    }
-}
-
-fn unknown_member(member: &MemberIdentity) -> MemberResponse {
-    MemberResponse {
-        member_id: member.member_id.clone(),
-        group_instance_id: member.group_instance_id.clone(),
-        error_code: ErrorCode::UnknownMemberId.code(),
     }
 }

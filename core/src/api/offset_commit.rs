@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::{
-    group::{CommittedOffset, OffsetKey, offsets::Committer},
+    group::{Commit, CommittedOffset, OffsetKey, offsets::Committer},
     shard::{Incoming, Shard, Step},
     types::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId},
     wire::messages::{
@@ -48,34 +48,20 @@ impl Shard {
         let index = match self.coordinator_of(&group_id) {
             Ok(index) => index,
             Err(error) => {
-                refuse_all(&mut response, error);
+                response.refuse_all(error);
                 self.answer(id, response, step);
                 return;
             }
         };
+        let committer = Committer {
+            member_id: &member_id,
+            instance_id: group_instance_id.as_deref(),
+            generation,
+        };
+        let group_id = group_id.as_str();
+        let commit = Commit { request: id, version, group_id, committer, response, offsets };
         self.with_coordinator(index, step, |coordinator, context| {
-            let known = coordinator.group(&group_id).is_some();
-            let checked = if !known && generation >= 0 {
-                Err(if version >= 9 {
-                    ErrorCode::GroupIdNotFound
-                } else {
-                    ErrorCode::IllegalGeneration
-                })
-            } else {
-                let group = coordinator.group_or_new(&group_id, now);
-                let instance_id = group_instance_id.as_deref();
-                let member_id = member_id.as_str();
-                let committer = Committer { member_id, instance_id, generation };
-                group.check_commit(committer, context)
-            };
-            match (checked, coordinator.group(&group_id)) {
-                (Ok(()), Some(group)) => group.commit(id, response, offsets, context),
-                (checked, _) => {
-                    let error = checked.err().unwrap_or(ErrorCode::UnknownServerError);
-                    refuse_all(&mut response, error);
-                    context.out.answers.push((id, response.into()));
-                }
-            }
+            coordinator.commit_offsets(commit, context);
         });
     }
 
@@ -208,12 +194,5 @@ impl Shard {
                 group.delete_offsets(keys, Some((id, response.into())), context);
             }
         });
-    }
-}
-
-fn refuse_all(response: &mut OffsetCommitResponse, error: ErrorCode) {
-    let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-    for partition in partitions.filter(|partition| partition.error_code == 0) {
-        partition.error_code = error.code();
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     },
     session::RequestId,
     types::{ErrorCode, Instant, Offset, Timestamp},
-    wire::{Response, messages::offset_commit::OffsetCommitResponse},
+    wire::Response,
 };
 
 /// The coordinators of a shard, by the index of their partition.
@@ -83,7 +83,7 @@ pub fn partition_of(group: &str, partitions: usize) -> Option<u32> {
 }
 
 /// Whether a coordinator serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Phase {
     /// It has read everything below this.
     Loading(Offset),
@@ -93,7 +93,11 @@ enum Phase {
 }
 
 /// A coordinator.
-#[derive(Debug)]
+///
+/// What its groups' members ask, it is asked by the methods of `requests.rs`; what they say comes in the
+/// [`Outbox`](super::Outbox). A [`Write`] in it goes through [`begin_write`](Self::begin_write) to the partition, and
+/// comes back to [`write_ended`](Self::write_ended).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Coordinator {
     /// The slot of its partition.
     slot: u32,
@@ -101,9 +105,6 @@ pub struct Coordinator {
     groups: BTreeMap<String, Group>,
     /// What is being written down.
     writes: BTreeMap<u64, Write>,
-    next_token: u64,
-    /// How much has been read, for the log.
-    loaded_offsets: usize,
 }
 
 impl Coordinator {
@@ -114,8 +115,6 @@ impl Coordinator {
             phase: Phase::Loading(Offset::ZERO),
             groups: BTreeMap::new(),
             writes: BTreeMap::new(),
-            next_token: 0,
-            loaded_offsets: 0,
         }
     }
 
@@ -206,7 +205,6 @@ impl Coordinator {
             }
             Read::Offset(..) if planted(Mutant::OffsetsNotLoaded) => {}
             Read::Offset(id, key, mut committed) => {
-                self.loaded_offsets += 1;
                 if planted(Mutant::ExpiryBeginsAnew) {
                     committed.expire_timestamp = Some(committed.commit_timestamp);
                 }
@@ -308,9 +306,10 @@ impl Coordinator {
         for (key, value) in &write.records {
             builder.push(now, Some(key), value.as_deref(), &[]);
         }
-        self.next_token += 1;
-        self.writes.insert(self.next_token, write);
-        (self.next_token, builder.build())
+        // A token is free again when its write has ended, for each ends once.
+        let token = self.writes.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.writes.insert(token, write);
+        (token, builder.build())
     }
 
     /// A write has ended: what it was for takes effect, or is refused.
@@ -344,7 +343,7 @@ impl Coordinator {
                             group.take_offset(key, committed);
                         }
                     }
-                    Err(error) => refuse_commit(&mut response, error),
+                    Err(error) => response.refuse_all(error),
                 }
                 context.out.answers.push((request, response.into()));
             }
@@ -390,13 +389,6 @@ const fn for_client(error: ErrorCode) -> ErrorCode {
         ErrorCode::InvalidCommitOffsetSize
     } else {
         ErrorCode::CoordinatorNotAvailable
-    }
-}
-
-fn refuse_commit(response: &mut OffsetCommitResponse, error: ErrorCode) {
-    let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-    for partition in partitions.filter(|partition| partition.error_code == 0) {
-        partition.error_code = error.code();
     }
 }
 

@@ -12,7 +12,9 @@ mod member;
 pub mod offsets;
 mod rebalance;
 pub mod records;
+mod requests;
 pub mod sync;
+mod timeouts;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +26,8 @@ use bytes::Bytes;
 pub use coordinator::{Coordinator, Coordinators};
 pub use member::{Member, Protocol};
 pub use offsets::{CommittedOffset, OffsetKey};
+pub use requests::Commit;
+pub use timeouts::GroupTimer;
 
 use crate::{
     machine::{Now, Random},
@@ -139,7 +143,7 @@ pub struct Outbox {
 }
 
 /// Records to be written down, and what to do when they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Write {
     /// The group.
     pub group: String,
@@ -150,7 +154,7 @@ pub struct Write {
 }
 
 /// What to do when records are durable, or cannot be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Then {
     /// Nothing.
     Nothing,
@@ -249,14 +253,6 @@ impl Group {
     fn go_to(&mut self, state: GroupState, now: Timestamp) {
         self.state = state;
         self.state_since = now;
-    }
-
-    /// When the group wants to be called.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let join = self.join_deadline.map(|deadline| deadline.at);
-        let sessions = self.members.values().map(|member| member.session_deadline);
-        let pending = self.pending_members.values().copied();
-        sessions.chain(pending).chain(join).chain(self.sync_deadline).min()
     }
 
     /// Asserts the invariants.

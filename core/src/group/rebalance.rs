@@ -2,7 +2,6 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    format,
     string::String,
     vec::Vec,
 };
@@ -225,66 +224,6 @@ impl Group {
             self.leader = self.members.keys().next().cloned();
         }
         Some(member)
-    }
-
-    /// What the members' clocks ask for.
-    pub fn take_timeouts(&mut self, context: &mut GroupContext<'_>) {
-        let now = context.now.instant;
-        let overdue: Vec<String> = self
-            .pending_members
-            .iter()
-            .filter(|(_, deadline)| **deadline <= now)
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in &overdue {
-            self.pending_members.remove(id);
-        }
-        if !overdue.is_empty() {
-            self.complete_join_if_all_have(context);
-        }
-        self.end_sessions(context);
-        if self.join_deadline.is_some_and(|deadline| deadline.at <= now) {
-            self.join_is_due(context);
-        }
-        if self.sync_deadline.is_some_and(|deadline| deadline <= now) {
-            self.sync_is_due(context);
-        }
-    }
-
-    /// Members that have been silent for too long are taken for dead.
-    fn end_sessions(&mut self, context: &mut GroupContext<'_>) {
-        let now = context.now;
-        let mut dead = Vec::new();
-        for member in self.members.values_mut() {
-            if member.session_deadline > now.instant {
-                continue;
-            }
-            if member.is_waiting() || planted(Mutant::DeadMemberStays) {
-                member.session_deadline = after_ms(now, member.session_timeout_ms.max(1));
-            } else {
-                dead.push(member.id.clone());
-            }
-        }
-        for member_id in &dead {
-            self.remove_member(member_id, ErrorCode::UnknownMemberId, context);
-        }
-        if let Some(first) = dead.first() {
-            let reason = format!("the session of member {first} ended without a heartbeat");
-            self.rebalance_or_complete_join(&reason, context);
-        }
-    }
-
-    /// Members that have not asked for their assignment in time are taken for dead.
-    fn sync_is_due(&mut self, context: &mut GroupContext<'_>) {
-        self.sync_deadline = None;
-        let late = core::mem::take(&mut self.pending_sync);
-        for member_id in &late {
-            self.remove_member(member_id, ErrorCode::UnknownMemberId, context);
-        }
-        if let Some(first) = late.first() {
-            let reason = format!("member {first} did not ask for its assignment in time");
-            self.rebalance_or_complete_join(&reason, context);
-        }
     }
 
     /// Writes the group down as it is.

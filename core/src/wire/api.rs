@@ -93,7 +93,7 @@ macro_rules! apis {
         }
 
         /// The body of a response.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "each is the response of its API")]
         pub enum Response {
             $($variant(messages::$module::$response),)*

@@ -361,7 +361,7 @@ impl Nullable for Bytes {
 
 /// The records of a partition in a response: bytes, or the range of a file that holds them, which the shell sends without
 /// their passing through here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RecordData {
     /// The batches themselves.
     Bytes(Bytes),

@@ -28,7 +28,7 @@ macro_rules! message {
         }
     )*) => {$(
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct $name {
             $( $(#[$field_meta])* pub $field: $type, )*
             $($( $(#[$tagged_meta])* pub $tagged: $tagged_type, )*)?

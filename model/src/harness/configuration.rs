@@ -5,7 +5,7 @@ use ottla_core::mutants::Mutant;
 use super::{Outcome, Subject};
 
 /// How much of the checkers' time a configuration is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Size {
     /// Seconds: it is checked with every change.
     Small,

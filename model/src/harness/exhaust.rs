@@ -22,6 +22,7 @@ where
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
     M::Action: Clone + Debug + PartialEq + Send + Sync + 'static,
 {
+    assert!(limits.only.is_empty(), "stateright looks for all properties");
     let clock = Stopwatch::start();
     let builder = model.clone().checker().threads(1).finish_when(HasDiscoveries::AnyFailures);
     let mut checker = builder.spawn_dfs();

@@ -23,12 +23,18 @@ pub struct Limits {
     pub generated: usize,
     /// How much memory the process may have.
     pub memory_mib: u64,
+    /// The properties that are of interest; all if none is named.
+    pub only: &'static [&'static str],
 }
 
 impl Limits {
     /// What a small configuration needs at most.
-    pub const SMALL: Self =
-        Self { time: Duration::from_secs(120), generated: 50_000_000, memory_mib: 4_096 };
+    pub const SMALL: Self = Self {
+        time: Duration::from_secs(120),
+        generated: 50_000_000,
+        memory_mib: 4_096,
+        only: &[],
+    };
 }
 
 /// A fingerprint is a hash already.
@@ -81,6 +87,7 @@ where
 {
     let clock = Stopwatch::start();
     let mut properties = Properties::of(model);
+    properties.keep(limits.only);
     let mut origins = Origins::default();
     let mut frontier = VecDeque::new();
     let mut progress = Progress::default();
@@ -169,6 +176,12 @@ impl<M: Model> Properties<M> {
             .partition(|property| property.expectation == Expectation::Sometimes);
         let marks = sometimes.iter().map(|mark| (mark.name.into(), false)).collect();
         Self { always, sometimes, marks }
+    }
+
+    /// Leaves out all properties but some.
+    fn keep(&mut self, only: &[&str]) {
+        self.always.retain(|property| only.is_empty() || only.contains(&property.name));
+        assert!(!self.always.is_empty(), "there is something to look for");
     }
 
     /// Notes the marks that a state reaches, and says which properties it violates.
