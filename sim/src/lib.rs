@@ -23,6 +23,8 @@ pub mod net;
 #[cfg(madsim)]
 pub mod node;
 #[cfg(madsim)]
+pub mod oracle;
+#[cfg(madsim)]
 pub mod plan;
 #[cfg(madsim)]
 pub mod process;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use madsim::runtime::Runtime;
+use ottla_jepsen::history::History;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -100,6 +101,9 @@ pub struct Report {
     pub marks: BTreeMap<String, u64>,
     /// How many operations there were, by name and outcome.
     pub operations: BTreeMap<String, u64>,
+    /// What clients asked and were told.
+    #[serde(skip)]
+    pub history: History,
     /// For how long the world lived, in simulated nanoseconds.
     pub simulated_ns: u64,
     /// How many rows the trace has, and its hash.
@@ -216,6 +220,7 @@ fn conclude(
     let struck = environment.faults.struck();
     let mut findings = Vec::new();
     let mut operations = BTreeMap::new();
+    let mut history = History::default();
     let plain = |property: &str, detail| Finding {
         property: property.to_owned(),
         detail,
@@ -241,6 +246,8 @@ fn conclude(
             let stalled = outcome.stalled.into_iter();
             findings.extend(stalled.map(|what| plain("all comes to an end", what)));
             operations = outcome.operations;
+            history = outcome.history;
+            history.header.seed = plan.seed;
             match (is_violated, is_stalled) {
                 (true, _) => Verdict::Violation,
                 (false, true) => Verdict::Stall,
@@ -268,6 +275,7 @@ fn conclude(
         chaos_ms: u64::try_from(plan.chaos.as_millis()).unwrap_or(u64::MAX),
         marks: hits.collect(),
         operations,
+        history,
         simulated_ns: environment.timers.now(),
         rows,
         hash,

@@ -52,6 +52,7 @@ pub(super) fn fill(index: &mut Index<'_>) {
         let topic = of_topic.get(name.topic.as_str()).cloned().unwrap_or_default();
         allowed.deletes = rules.deletes || topic.deletes;
         allowed.compacts = topic.compacts;
+        allowed.tombstones_go = topic.tombstones_go || !topic.tombstones_stay;
         allowed.forgets = forgot && (rules.relaxed || topic.relaxed);
         let meant = |id: Option<&str>| id.is_none_or(|id| id == name.id);
         let ends = topic.deletions.iter().filter(|(id, _)| meant(*id)).map(|(_, end)| *end);
@@ -64,10 +65,15 @@ fn raise_start(index: &mut Index<'_>, partition: Partition, start: Option<i64>) 
     *known = (*known).max(start.unwrap_or(0));
 }
 
+/// With a `delete.retention.ms` from here on (30 days) a tombstone outlives every run, even if clocks jump.
+const TOMBSTONES_STAY_MS: u64 = 30 * 86_400_000;
+
 #[derive(Debug, Clone, Default)]
 struct Topic<'h> {
     deletes: bool,
     compacts: bool,
+    tombstones_go: bool,
+    tombstones_stay: bool,
     relaxed: bool,
     deletions: Vec<(Option<&'h str>, u32)>,
 }
@@ -77,6 +83,11 @@ impl Topic<'_> {
         for (name, value) in settings {
             match name.as_str() {
                 "cleanup.policy" => self.compacts |= value.contains("compact"),
+                "delete.retention.ms" => {
+                    let stay = value.parse().is_ok_and(|ms: u64| ms >= TOMBSTONES_STAY_MS);
+                    self.tombstones_stay |= stay;
+                    self.tombstones_go |= !stay;
+                }
                 "retention.ms" | "retention.bytes" => self.deletes |= value != "-1",
                 "flush.messages" => self.relaxed |= value != "1",
                 _ => {}
@@ -103,7 +114,7 @@ impl Index<'_> {
             return true;
         }
         allowed.compacts
-            && (is_tombstone(batch.send, sent.place)
+            && (allowed.tombstones_go && is_tombstone(batch.send, sent.place)
                 || key(batch.send, sent.place).is_some_and(|key| {
                     latest.get(&(partition, key)).is_some_and(|latest| *latest > sent.offset)
                 }))

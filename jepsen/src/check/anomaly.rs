@@ -64,6 +64,10 @@ kinds! {
     DeletedRead = "deleted-read",
     /// A producer's batches are not in the order of their sequences.
     NonmonotonicSend = "nonmonotonic-send",
+    /// A batch of a producer's past epoch was accepted.
+    ZombieSend = "zombie-send",
+    /// A batch was accepted, and none that could stand before it was ever sent.
+    SequenceGap = "sequence-gap",
     /// A batch's records do not follow each other.
     IntNonmonotonicSend = "int-nonmonotonic-send",
     /// A record that was sent after another was acknowledged lies before it.

@@ -62,6 +62,8 @@ pub(super) struct Sent {
 pub(super) struct Allowed {
     pub(super) deletes: bool,
     pub(super) compacts: bool,
+    /// Tombstones may go within the time that a run takes.
+    pub(super) tombstones_go: bool,
     /// What was acknowledged may be lost with power, and was.
     pub(super) forgets: bool,
     /// The last event up to which a deletion of the topic may have been under way.

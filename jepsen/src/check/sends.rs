@@ -1,16 +1,18 @@
 //! Do records lie in the order in which they were sent?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     anomaly::{Anomalies, Kind},
-    index::{Index, narrow},
+    index::{Index, Outcome, narrow},
     log::Log,
 };
 use crate::history::{Answer, Call, What};
 
 pub(super) fn check(index: &Index<'_>, logs: &[Log], anomalies: &mut Anomalies) {
     check_sequences(index, anomalies);
+    check_predecessors(index, anomalies);
+    check_epochs(index, anomalies);
     check_batches(index, logs, anomalies);
     check_realtime(index, anomalies);
 }
@@ -41,6 +43,65 @@ fn check_sequences(index: &Index<'_>, anomalies: &mut Anomalies) {
                     )
                 });
             }
+        }
+    }
+}
+
+/// An idempotent producer's batch is accepted only behind the one before it.
+fn check_predecessors(index: &Index<'_>, anomalies: &mut Anomalies) {
+    // What may have come before: all that was not refused, and what was under way as well.
+    let mut ends = BTreeSet::new();
+    for batch in &index.batches {
+        if let Some(producer) = batch.send.producer
+            && batch.operation.outcome != Outcome::Fail
+        {
+            let count = i64::from(narrow(batch.send.values.len()));
+            let end = (i64::from(producer.sequence) + count) & i64::from(i32::MAX);
+            ends.insert((producer.id, producer.epoch, batch.send.partition, end));
+        }
+    }
+    for batch in &index.batches {
+        let Some(producer) = batch.send.producer.filter(|producer| producer.sequence != 0) else {
+            continue;
+        };
+        let sequence = i64::from(producer.sequence);
+        let key = (producer.id, producer.epoch, batch.send.partition, sequence);
+        let forgets = index.allowed[batch.send.partition.0 as usize].forgets;
+        if batch.operation.outcome == Outcome::Ok && !forgets && !ends.contains(&key) {
+            let witnesses = [batch.operation.invoke as usize, batch.operation.completion as usize];
+            anomalies.add(Kind::SequenceGap, witnesses, || {
+                let name = index.name(batch.send.partition);
+                let (id, epoch) = (producer.id, producer.epoch);
+                format!("{name}: {sequence} of producer {id} of epoch {epoch} was accepted")
+            });
+        }
+    }
+}
+
+/// Once a batch of a new epoch is acknowledged, none of an old one is accepted.
+fn check_epochs(index: &Index<'_>, anomalies: &mut Anomalies) {
+    let mut newest: BTreeMap<_, Vec<(usize, i16)>> = BTreeMap::new();
+    for (place, event) in index.history.events.iter().enumerate() {
+        let What::Ok(Answer::Sent { .. }) = &event.what else { continue };
+        let Some(batch) = index.batch(place) else { continue };
+        let Some(producer) = batch.send.producer else { continue };
+        if index.allowed[batch.send.partition.0 as usize].forgets {
+            continue;
+        }
+        let known = newest.entry((producer.id, batch.send.partition)).or_default();
+        let asked = batch.operation.invoke as usize;
+        let before = known.partition_point(|(told, _)| *told < asked);
+        if let Some((told, epoch)) = before.checked_sub(1).map(|last| known[last])
+            && epoch > producer.epoch
+        {
+            anomalies.add(Kind::ZombieSend, [told, asked, place], || {
+                let name = index.name(batch.send.partition);
+                let (id, old) = (producer.id, producer.epoch);
+                format!("{name}: producer {id} of epoch {old}, when {epoch} was known")
+            });
+        }
+        if known.last().is_none_or(|(_, epoch)| *epoch < producer.epoch) {
+            known.push((place, producer.epoch));
         }
     }
 }

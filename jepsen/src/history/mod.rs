@@ -57,6 +57,7 @@ impl Default for Header {
 
 /// What the cluster promises where a topic's own settings say nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rules {
     /// An acknowledgement of the leader alone (`acks=1`) is as good as that of all.
     pub leader_ack_is_durable: bool,
@@ -64,11 +65,13 @@ pub struct Rules {
     pub deletes: bool,
     /// Records are acknowledged before they are durable.
     pub relaxed: bool,
+    /// Offsets of groups that are empty for a while are forgotten.
+    pub offsets_expire: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { leader_ack_is_durable: true, deletes: false, relaxed: false }
+        Self { leader_ack_is_durable: true, deletes: false, relaxed: false, offsets_expire: false }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::Args;
+use ottla_jepsen::history::{History, write_event, write_header};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::{RunOptions, log_lines};
@@ -34,6 +35,9 @@ pub(super) struct RunArgs {
     /// Tell which faults struck, one by one
     #[arg(long)]
     strikes: bool,
+    /// Write what clients asked and were told to a file, for `jepsen check`
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
     /// End after so many seconds of a processor's time
     #[arg(long, value_name = "SECONDS")]
     cpu_seconds: Option<u64>,
@@ -81,6 +85,12 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         }
     }
     let mut report = run_plan(&plan, readers);
+    if let Some(path) = &args.history
+        && let Err(error) = write_history(path, &report.history)
+    {
+        eprintln!("{} cannot be written: {error}", path.display());
+        return ExitCode::from(2);
+    }
     if !args.strikes {
         report.strikes.clear();
     }
@@ -118,6 +128,15 @@ fn write_to(path: &Path) -> io::Result<Reader> {
             let _ = file.flush();
         }
     }))
+}
+
+fn write_history(path: &Path, history: &History) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    write_header(&mut file, &history.header)?;
+    for event in &history.events {
+        write_event(&mut file, event)?;
+    }
+    file.flush()
 }
 
 /// What failed is told in the report.

@@ -1,35 +1,37 @@
 //! What clients do while the world is troubled, and what they must see.
 
-use std::collections::BTreeMap;
+pub mod admin;
+pub mod calm;
+pub mod client;
+pub mod connection;
+pub mod fetcher;
+pub mod member;
+pub mod offsets;
+pub mod plan;
+pub mod producer;
+pub mod progress;
+pub mod questions;
+pub mod reader;
+pub mod recorder;
+pub mod records;
+pub mod roles;
 
-use crate::{dice::Dice, world::Stage};
+pub use plan::{GroupPlan, ProducerPlan, TopicKind, TopicPlan, WorkloadPlan};
+pub use progress::Progress;
+pub use recorder::Recorder;
 
-/// What clients do.
-#[derive(Debug, Clone, Default)]
-pub struct WorkloadPlan {
-    /// How many machines clients have.
-    pub machines: u8,
-}
+use std::{collections::BTreeMap, time::Duration};
 
-impl WorkloadPlan {
-    /// Draws it.
-    pub fn draw(_dice: &mut Dice) -> Self {
-        Self { machines: 1 }
-    }
+use ottla_jepsen::history::{Fault as Struck, FaultStage, Header, History, Note, Rules};
 
-    /// Has clients do so many operations at the most.
-    pub fn limit(&mut self, _operations: u64) {}
-
-    /// What was drawn, for the banner.
-    pub fn banner(&self) -> String {
-        String::new()
-    }
-
-    /// What the workload wants the broker to be set to, beyond the defaults.
-    pub fn broker_settings(&self) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
-}
+use self::roles::Cast;
+use crate::{
+    dice::Dice,
+    faults::Family,
+    oracle,
+    timers::Timers,
+    world::{Environment, Stage},
+};
 
 /// What must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +53,100 @@ pub struct Outcome {
     pub stalled: Vec<String>,
     /// How many operations there were, by name and by how they ended.
     pub operations: BTreeMap<String, u64>,
+    /// What clients asked and were told.
+    pub history: History,
 }
 
+/// What all clients share.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Where they are.
+    pub stage: Stage,
+    /// What they do.
+    pub plan: WorkloadPlan,
+    /// Writes everything down.
+    pub recorder: Recorder,
+    /// How far they are.
+    pub progress: Progress,
+}
+
+/// How long each step may take, once the world is whole.
+const STEP_LIMIT: Duration = Duration::from_secs(45);
+/// How long offsets must stay that nobody commits anew: longer than `offsets.retention.minutes`.
+const OFFSETS_STAY: Duration = Duration::from_secs(75);
+
 /// Has the clients work until the world was whole for long enough, and judges what they saw.
-pub async fn run(stage: Stage, _plan: WorkloadPlan, _dice: Dice) -> Outcome {
-    stage.phases.healed().await;
-    Outcome::default()
+pub async fn run(stage: Stage, plan: WorkloadPlan, dice: Dice) -> Outcome {
+    let environment = stage.environment.clone();
+    let rules = Rules { offsets_expire: plan.offsets_expire, ..Rules::default() };
+    let header = Header { rules, ..Header::default() };
+    let recorder = Recorder::new(environment.clone(), header);
+    let progress = Progress::default();
+    let parts = Parts { stage, plan, recorder: recorder.clone(), progress };
+    let stalled = perform(&parts, dice).await;
+    let struck = environment.faults.struck();
+    let has = |families: &[Family]| struck.keys().any(|fault| families.contains(&fault.family()));
+    if has(FORGETFUL) {
+        recorder.note(0, forgets());
+    }
+    let (history, operations, violations) = recorder.finish();
+    oracle::judge(history, operations, violations, stalled, has(DAMAGING))
+}
+
+/// With these, what was not synced may be gone.
+const FORGETFUL: &[Family] =
+    &[Family::ProcessPower, Family::DiskSync, Family::DiskError, Family::DiskFull];
+
+/// With these, what was synced may be damaged; a broker that is alone has nobody to be helped by.
+const DAMAGING: &[Family] = &[Family::DiskRot];
+
+fn forgets() -> Note {
+    Note::Fault(Struck {
+        kind: "power or disk".into(),
+        target: "any".into(),
+        stage: FaultStage::Effective,
+        forgets: true,
+    })
+}
+
+/// Waits for something that must come to an end; what is told of it if it does not.
+async fn must_end(
+    timers: &Timers,
+    what: &str,
+    progress: &Progress,
+    future: impl Future<Output = ()>,
+) -> Result<(), Vec<String>> {
+    if connection::within(timers, STEP_LIMIT, future).await.is_some() {
+        return Ok(());
+    }
+    let mut stalled = vec![format!("{what}: not within {STEP_LIMIT:?}")];
+    stalled.extend(progress.under_way());
+    Err(stalled)
+}
+
+async fn perform(parts: &Parts, mut dice: Dice) -> Vec<String> {
+    let Environment { timers, .. } = &parts.stage.environment;
+    let progress = &parts.progress;
+    let cast = Cast::begin(parts, &mut dice);
+    parts.stage.phases.healed().await;
+    let struck = parts.stage.environment.faults.struck();
+    if struck.keys().any(|fault| DAMAGING.contains(&fault.family())) {
+        progress.is_damaged();
+    }
+    let steps = async {
+        must_end(timers, "making topics", progress, cast.topics_are_made()).await?;
+        must_end(timers, "writing", progress, cast.producers_end()).await?;
+        must_end(timers, "a fetch that waits", progress, cast.try_waiting(parts)).await?;
+        progress.all_is_written();
+        must_end(timers, "reading on", progress, cast.readers_end()).await?;
+        must_end(timers, "reading everything", progress, cast.audit(parts)).await?;
+        must_end(timers, "groups", progress, cast.groups_rest(parts)).await?;
+        if parts.plan.offsets_expire && !parts.plan.groups.is_empty() {
+            timers.sleep(OFFSETS_STAY).await;
+            must_end(timers, "offsets", progress, cast.offsets_stay(parts)).await?;
+        }
+        progress.is_done();
+        must_end(timers, "leaving", progress, cast.members_end()).await
+    };
+    steps.await.err().unwrap_or_default()
 }

@@ -70,7 +70,6 @@ impl Broker {
         let idempotent = self.dice.below(2) == 0;
         let partition = if idempotent { A } else { self.partition() };
         let operation = if idempotent {
-            self.sequence += 1;
             self.scene.send_in_sequence(self.sequence, &values)
         } else {
             self.scene.send(1, partition, &values)
@@ -79,13 +78,16 @@ impl Broker {
         match self.dice.below(10) {
             0 => return self.scene.fail(operation),
             // Nobody knows whether it arrived.
-            1 => {
+            1 if !idempotent => {
                 if self.dice.below(2) == 0 {
                     self.log(partition).extend(values);
                 }
                 return self.scene.info(operation);
             }
             _ => {}
+        }
+        if idempotent {
+            self.sequence += i32::try_from(values.len()).expect("there are few");
         }
         self.log(partition).extend(values);
         let answer = Answer::Sent { offset: Some(base), attempts: 1 };
@@ -316,7 +318,10 @@ fn acknowledge_a_failure(scene: &mut Scene, dice: &mut Dice) -> bool {
     let read: Vec<_> = reads(scene, 1).into_iter().flat_map(|records| records.clone()).collect();
     let Some((_, value)) = read.get(dice.below(read.len().max(1))) else { return false };
     let operation = scene.history.events.iter().find_map(|event| match &event.what {
-        What::Invoke(Call::Send(send)) if send.values.contains(value) => Some(event.operation),
+        What::Invoke(Call::Send(send)) if send.values.contains(value) => {
+            // Who refuses a batch refuses those that follow it, too.
+            send.producer.is_none().then_some(event.operation)
+        }
         What::Invoke(_) | What::Ok(_) | What::Fail(_) | What::Info(_) | What::Note(_) => None,
     });
     let mut end = scene.history.events.iter_mut().filter(|event| {

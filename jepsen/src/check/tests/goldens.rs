@@ -226,6 +226,37 @@ fn sends_out_of_order() {
 }
 
 #[test]
+fn sequences_begin_at_0_and_have_no_gaps() {
+    let mut scene = Scene::new();
+    let first = scene.send_in_sequence(0, &[10]);
+    scene.info(first);
+    let second = scene.send_in_sequence(1, &[11]);
+    scene.sent(second, 1);
+    scene.read_all(A, &[(1, 11)]);
+    assert_eq!(scene.kinds(), []);
+    let third = scene.send_in_sequence(3, &[12]);
+    scene.sent(third, 2);
+    scene.read_all(A, &[(1, 11), (2, 12)]);
+    assert_eq!(scene.kinds(), [Kind::SequenceGap]);
+}
+
+#[test]
+fn a_past_epoch_is_over() {
+    let mut scene = Scene::new();
+    let late = scene.send_in_epoch(0, 0, &[10]);
+    let new = scene.send_in_epoch(1, 0, &[11]);
+    scene.sent(new, 0);
+    // It was under way, and may have come first.
+    scene.sent(late, 1);
+    scene.read_all(A, &[(0, 11), (1, 10)]);
+    assert_eq!(scene.kinds(), []);
+    let zombie = scene.send_in_epoch(0, 1, &[12]);
+    scene.sent(zombie, 2);
+    scene.read_all(A, &[(0, 11), (1, 10), (2, 12)]);
+    assert_eq!(scene.kinds(), [Kind::ZombieSend]);
+}
+
+#[test]
 fn a_batch_out_of_order() {
     let mut scene = Scene::new();
     let operation = scene.send(1, A, &[10, 11]);
@@ -307,6 +338,18 @@ fn the_last_of_each_key_survives_compaction() {
     assert_eq!(right.kinds(), []);
     scene.read_all(A, &[(2, 12), (3, 13)]);
     assert_eq!(scene.kinds(), [Kind::LostWrite]);
+}
+
+#[test]
+fn tombstones_stay_as_long_as_they_are_to() {
+    for (days, expected) in [(1_u64, vec![]), (1_000, vec![Kind::LostWrite])] {
+        let mut scene = Scene::new();
+        scene.create("a", "cleanup.policy", "compact");
+        scene.create("a", "delete.retention.ms", &(days * 86_400_000).to_string());
+        scene.put_keyed(0, &[10, 11], &[1, 2], &[1]);
+        scene.read_all(A, &[(0, 10)]);
+        assert_eq!(scene.kinds(), expected);
+    }
 }
 
 #[test]

@@ -120,11 +120,12 @@ fn unprocessed() {
 #[test]
 fn two_owners() {
     let mut scene = one_of_three();
+    sync(&mut scene, "m1", 2);
     let mut next = scene.clone();
-    sync(&mut scene, "m2", 1);
+    sync(&mut scene, "m2", 2);
     assert_eq!(scene.kinds(), [Kind::TwoOwners]);
-    sync(&mut next, "m1", 1);
-    sync(&mut next, "m2", 2);
+    sync(&mut next, "m1", 2);
+    sync(&mut next, "m2", 3);
     assert_eq!(next.kinds(), []);
 }
 

@@ -97,7 +97,11 @@ impl Scene {
 
     /// An idempotent batch.
     fn send_in_sequence(&mut self, sequence: i32, values: &[u64]) -> u64 {
-        let producer = Some(ProducerIdentity { id: 7, epoch: 0, sequence });
+        self.send_in_epoch(0, sequence, values)
+    }
+
+    fn send_in_epoch(&mut self, epoch: i16, sequence: i32, values: &[u64]) -> u64 {
+        let producer = Some(ProducerIdentity { id: 7, epoch, sequence });
         let values = values.iter().map(|value| Value(*value)).collect();
         let send = Send { partition: A, producer, acks: -1, values, ..Send::default() };
         self.invoke(1, Call::Send(send))

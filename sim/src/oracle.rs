@@ -1,0 +1,75 @@
+//! The verdict: what clients saw, held against what they were promised.
+
+use std::collections::BTreeMap;
+
+use ottla_jepsen::{
+    check::{Kind, check},
+    history::History,
+};
+
+use crate::workload::{Outcome, Violation};
+
+/// What may be where a disk damages what was durable, and nobody else has it. A write that lands elsewhere brings a batch there
+/// that is whole, and of another partition.
+const DAMAGE: &[Kind] = &[
+    Kind::LostWrite,
+    Kind::StrayRead,
+    Kind::Unseen,
+    Kind::DirtyRead,
+    Kind::InconsistentOffsets,
+    Kind::Duplicate,
+    Kind::PollSkip,
+    Kind::IntPollSkip,
+    Kind::NonmonotonicSend,
+    Kind::RealtimeOrder,
+    Kind::HighWatermarkWentBack,
+    Kind::HighWatermarkBehindAck,
+    Kind::LogStartWentBack,
+    Kind::CommitPastUnprocessed,
+    Kind::LostCommit,
+    Kind::Unprocessed,
+    Kind::GenerationWentBack,
+];
+
+/// How many events of an anomaly are shown.
+const EVENTS_MAX: usize = 6;
+const EVENT_CHARS_MAX: usize = 400;
+
+/// Judges a history, and puts together what else was found.
+pub fn judge(
+    history: History,
+    operations: BTreeMap<String, u64>,
+    mut violations: Vec<Violation>,
+    stalled: Vec<String>,
+    is_damaged: bool,
+) -> Outcome {
+    match check(&history) {
+        Err(unusable) => violations.push(Violation {
+            property: "the history can be judged".into(),
+            detail: unusable.to_string(),
+            events: Vec::new(),
+        }),
+        Ok(report) => {
+            for anomaly in report.anomalies.iter() {
+                // Who did not come to the end has not seen everything.
+                let unfinished = !stalled.is_empty() && anomaly.kind == Kind::Unseen;
+                if unfinished || is_damaged && DAMAGE.contains(&anomaly.kind) {
+                    continue;
+                }
+                let events = anomaly.witnesses.iter().take(EVENTS_MAX);
+                let events = events.filter_map(|place| history.events.get(*place));
+                let events = events.map(|event| {
+                    let text = serde_json::to_string(event).unwrap_or_default();
+                    text.chars().take(EVENT_CHARS_MAX).collect()
+                });
+                violations.push(Violation {
+                    property: anomaly.kind.to_string(),
+                    detail: anomaly.text.clone(),
+                    events: events.collect(),
+                });
+            }
+        }
+    }
+    let stalled = if is_damaged { Vec::new() } else { stalled };
+    Outcome { violations, stalled, operations, history }
+}
