@@ -1,7 +1,7 @@
 //! Known ways to lose data, planted on demand: what shows that a checker would notice.
 //!
-//! Each mutant removes one rule. With the feature `mutants`, which only the checkers' builds have, a process may [`plant`] one
-//! before it starts anything; without it, [`planted`] is a constant, and the compiler removes what stands behind it.
+//! Each mutant removes one rule. With the feature `mutants`, which only the checkers' builds have, a process may `plant` one
+//! before it starts anything; without it, `planted` is a constant, and the compiler removes what stands behind it.
 
 macro_rules! mutants {
     ($($(#[doc = $what:literal])+ $name:ident = $id:literal),* $(,)?) => {

@@ -4,11 +4,11 @@
 //! every node: a controller that does not know yet that another has taken its place cannot do harm, for what it proposes is
 //! judged by those who commit it.
 //!
-//! - [`brokers`] register, are fenced and let in, and stop.
-//! - [`in_sync`] judges the changes that leaders ask for.
-//! - [`election`] finds leaders, and draws the consequences of every change.
-//! - [`reassignment`] moves replicas.
-//! - [`sessions`] turns the requests of brokers, and their silence, into commands.
+//! - `brokers` register, are fenced and let in, and stop.
+//! - `in_sync` judges the changes that leaders ask for.
+//! - `election` finds leaders, and draws the consequences of every change.
+//! - `reassignment` moves replicas.
+//! - `sessions` turns the requests of brokers, and their silence, into commands.
 
 mod brokers;
 mod election;

@@ -33,7 +33,7 @@ pub trait ReplicaLog {
     fn append_replicated(&mut self, records: Self::Records) -> Result<(), Corrupt>;
 
     /// Begins to remove what lies at `to` or after it, and the epochs that begin there. It need not be over, and durable, when
-    /// this returns: see [`Replica::truncated`](super::Replica::truncated).
+    /// this returns.
     fn truncate(&mut self, to: Offset);
 
     /// Begins to remove everything; the next record gets offset `start`.

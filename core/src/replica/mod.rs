@@ -7,10 +7,10 @@
 //! OffsetForLeaderEpoch, AlterPartition. On each is who sent it in which incarnation, on answers as well: a message of a process
 //! that is dead may arrive after its successor has begun.
 //!
-//! - [`view`]: what a replica knows of the metadata.
-//! - [`leader`] answers the fetches of followers; [`follower`] makes them, and takes what comes.
-//! - [`high_watermark`]: up to where records are safe. [`in_sync`]: who has to have them.
-//! - [`reconcile`]: where two logs begin to differ.
+//! - `view`: what a replica knows of the metadata.
+//! - `leader` answers the fetches of followers; `follower` makes them, and takes what comes.
+//! - `high_watermark`: up to where records are safe. `in_sync`: who has to have them.
+//! - `reconcile`: where two logs begin to differ.
 
 mod fetch;
 mod follower;
