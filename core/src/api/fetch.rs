@@ -355,6 +355,16 @@ impl Shard {
         fetch.stage = Stage::Preparing(index);
         let nothing_yet = !fetch.has_records;
         let bytes_left = fetch.bytes_left;
+        // The fetch may have waited long, and a log's start moves without its layout when records are deleted.
+        for part in fetch.parts.iter_mut().skip(index) {
+            let partition = part.slot.and_then(|slot| self.partitions.get(slot as usize)?.as_ref());
+            if matches!(part.outcome, Outcome::Nothing)
+                && let Some(log) = partition.and_then(|partition| partition.log())
+                && Offset(part.terms.fetch_offset) < log.start_offset()
+            {
+                part.outcome = Outcome::Failed(ErrorCode::OffsetOutOfRange);
+            }
+        }
         let ready = fetch.parts.iter().enumerate().skip(index).find_map(|(index, part)| {
             let wants = matches!(part.outcome, Outcome::Nothing) && (nothing_yet || bytes_left > 0);
             let (layout, position) = part.position.filter(|_| wants)?;

@@ -15,3 +15,4 @@ mod producers;
 mod purity;
 mod support;
 mod unreadable;
+mod waiting_fetch;
