@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_core::{
     notice::Notice,
-    records::{BatchBuilder, Compression, batch::BatchProducer},
+    records::{BatchBuilder, BatchHeader, Compression, batch::BatchProducer},
     types::{ProducerEpoch, ProducerId, Sequence, Timestamp},
 };
 use proptest::prelude::*;
@@ -302,5 +302,47 @@ fn batches_keep_their_order_while_they_are_judged() {
         let answers = tickets.map(|ticket| broker.produced(ticket));
         assert_eq!(answers, [0, 1, 2, 3, 4].map(|offset| Some((0, offset))), "seed {seed}");
         assert_eq!(broker.produced(refused).map(|(error, _)| error), Some(87));
+    }
+}
+
+/// The length of the batch that `bytes` begin with.
+fn batch_bytes(bytes: &[u8]) -> usize {
+    BatchHeader::parse(bytes).expect("a segment holds batches").size_bytes
+}
+
+/// The base offset of a batch is not under its checksum. A log in which one cannot be stays as it is, and is said to be damaged.
+#[test]
+fn a_base_offset_that_cannot_be() {
+    for bit in 0..64 {
+        for at_end in [false, true] {
+            let mut dice = Dice::new(bit);
+            let mut broker = broker(bit, PLENTY);
+            let mut history = History::default();
+            (0..30).for_each(|_| history.append(&mut broker, &mut dice, 6));
+            let files = broker.disk.files_of(DIRECTORY).into_keys();
+            let names: Vec<_> = files.filter(|name| name.ends_with(".log")).collect();
+            assert!(names.len() > 4, "there are segments to compact: {names:?}");
+            let name = &names[dice.below(names.len() - 3)];
+            broker.disk.damage(DIRECTORY, name, |bytes| {
+                let mut start = 0;
+                while at_end && start + batch_bytes(&bytes[start..]) < bytes.len() {
+                    start += batch_bytes(&bytes[start..]);
+                }
+                let byte = start + usize::try_from(bit / 8).expect("it is small");
+                bytes[byte] ^= 1 << (bit % 8);
+            });
+            let before = broker.disk.files_of(DIRECTORY);
+            broker.sleep_ms(3 * A_WHILE_MS);
+            let is_told = broker.notices.iter().any(|notice| match notice {
+                Notice::CompactionDamaged { segment, .. } => {
+                    *name == format!("{:020}.log", segment.0)
+                }
+                _ => false,
+            });
+            assert!(is_told, "bit {bit} of a batch in {name}: {:?}", broker.notices);
+            let after = broker.disk.files_of(DIRECTORY);
+            assert_eq!(after.get(name), before.get(name), "it stays as it is");
+            assert!(after.keys().all(|name| !name.ends_with("cleaned")), "{after:?}");
+        }
     }
 }

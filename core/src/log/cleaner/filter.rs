@@ -1,6 +1,7 @@
 //! What compaction does with batches: pure computations over what was read of a segment, run beside the shard.
 
 use alloc::{collections::BTreeMap, vec::Vec};
+use core::ops::Range;
 
 use bytes::Bytes;
 
@@ -21,27 +22,39 @@ pub struct Chunk {
     pub bytes: Bytes,
     /// Whether these are the segment's last.
     pub is_last: bool,
+    /// The offsets that its records may have. No checksum covers a batch's base offset, so that it may be anything.
+    pub offsets: Range<Offset>,
 }
 
 /// How much of a chunk was dealt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consumed {
-    /// So many bytes: all batches that it holds whole.
-    Bytes(usize),
+    /// All batches that it holds whole.
+    Batches {
+        /// So many bytes.
+        bytes: usize,
+        /// What follows has this offset or a later one.
+        next_offset: Offset,
+    },
     /// Not even its first batch, which has so many bytes.
     Needs(usize),
 }
 
-/// Goes through a chunk batch by batch.
+/// Goes through a chunk batch by batch. Offsets ascend within what they may be, so that nobody after this need doubt them.
 fn for_each_batch(
     chunk: &Chunk,
     mut take: impl FnMut(&BatchHeader, &Bytes) -> Result<(), BatchError>,
 ) -> Result<Consumed, BatchError> {
     let mut consumed = 0;
+    let Range { start: mut next_offset, end } = chunk.offsets;
     loop {
         let rest = chunk.bytes.slice(consumed..);
         match batch::verify(&rest) {
+            Ok(header) if header.base_offset < next_offset || header.last_offset() >= end => {
+                return Err(BatchError::Count);
+            }
             Ok(header) => {
+                next_offset = header.next_offset();
                 take(&header, &rest.slice(..header.size_bytes))?;
                 consumed += header.size_bytes;
             }
@@ -51,7 +64,9 @@ fn for_each_batch(
             Err(BatchError::Incomplete) if consumed == 0 => {
                 return BatchHeader::parse(&rest).map(|header| Consumed::Needs(header.size_bytes));
             }
-            Err(BatchError::Incomplete) => return Ok(Consumed::Bytes(consumed)),
+            Err(BatchError::Incomplete) => {
+                return Ok(Consumed::Batches { bytes: consumed, next_offset });
+            }
             Err(error) => return Err(error),
         }
     }

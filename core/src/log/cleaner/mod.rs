@@ -88,6 +88,8 @@ enum Stage {
 struct Reader {
     sources: VecDeque<Source>,
     byte: u32,
+    /// What comes next has this offset or a later one.
+    offset: Offset,
     asked: u32,
 }
 
@@ -227,7 +229,9 @@ impl Compaction {
             JobResult::Judged(_) | JobResult::TimeFound(_) => return CompactionStep::Waiting,
         };
         match consumed {
-            Ok(Consumed::Bytes(bytes)) => self.reader.advance(length(bytes)),
+            Ok(Consumed::Batches { bytes, next_offset }) => {
+                self.reader.advance(length(bytes), next_offset);
+            }
             Ok(Consumed::Needs(bytes)) => {
                 self.read_on(length(bytes), disk);
                 return CompactionStep::Waiting;
@@ -252,7 +256,9 @@ impl Compaction {
             let (segment, error) = (source.base_offset, BatchError::Incomplete);
             return CompactionStep::Damaged { segment, error };
         }
-        let chunk = Chunk { is_last: length(bytes.len()) >= segment_end, bytes };
+        let is_last = length(bytes.len()) >= segment_end;
+        let offsets = self.reader.offset.max(source.base_offset)..source.offsets_end();
+        let chunk = Chunk { bytes, is_last, offsets };
         let job = match self.stage {
             Stage::Indexing => Job::IndexKeys(IndexKeys { chunk, keys, from: self.from }),
             Stage::Copying { .. }
@@ -347,7 +353,7 @@ impl Compaction {
 
 impl Reader {
     fn new(sources: VecDeque<Source>) -> Self {
-        Self { sources, byte: 0, asked: 0 }
+        Self { sources, byte: 0, offset: Offset::ZERO, asked: 0 }
     }
 
     fn next(&mut self, wanted: u32) -> Option<DiskOp> {
@@ -363,8 +369,9 @@ impl Reader {
         None
     }
 
-    const fn advance(&mut self, bytes: u32) {
+    const fn advance(&mut self, bytes: u32, next_offset: Offset) {
         self.byte += bytes;
+        self.offset = next_offset;
     }
 }
 

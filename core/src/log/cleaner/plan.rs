@@ -41,6 +41,13 @@ pub(super) struct Source {
     time_index_bytes: u32,
 }
 
+impl Source {
+    /// No record of it has this offset or a later one: they are the next segment's, or too far from the base offset.
+    pub(super) fn offsets_end(&self) -> Offset {
+        self.next_base.min(Offset(self.base_offset.0.saturating_add(i64::from(i32::MAX) + 1)))
+    }
+}
+
 impl Log {
     /// What could be compacted, if anything.
     ///
