@@ -74,6 +74,9 @@ enum Command {
         name: String,
         /// The mutant
         mutant: String,
+        /// Of what is violated: this property
+        #[arg(long, value_name = "NAME")]
+        property: Option<String>,
     },
     /// Serve stateright's Explorer for one configuration
     Explore {
@@ -92,6 +95,8 @@ enum Command {
         name: String,
         #[arg(long)]
         mutant: Option<String>,
+        #[arg(long)]
+        property: Option<String>,
         #[arg(long)]
         time: u64,
         #[arg(long)]
@@ -116,16 +121,17 @@ fn main() -> ExitCode {
             let walks = Walks { seed, count: walks, steps, time: Duration::from_secs(time) };
             one::plant(mutant.as_deref()).and_then(|()| one::walk(only.as_deref(), &walks))
         }
-        Command::Story { name, mutant } => {
-            one::plant(Some(&mutant)).and_then(|()| one::story(&name))
+        Command::Story { name, mutant, property } => {
+            one::plant(Some(&mutant)).and_then(|()| one::story(&name, property.as_deref()))
         }
         Command::Explore { name, mutant, listen } => {
             one::plant(mutant.as_deref()).and_then(|()| one::explore(&name, listen))
         }
-        Command::Run { name, mutant, time, generated, memory } => {
+        Command::Run { name, mutant, property, time, generated, memory } => {
             let time = Duration::from_secs(time);
             let limits = Limits { time, generated, memory_mib: memory, only: &[] };
-            one::plant(mutant.as_deref()).and_then(|()| one::run(&name, mutant.is_some(), &limits))
+            one::plant(mutant.as_deref())
+                .and_then(|()| one::run(&name, property.as_deref(), &limits))
         }
     };
     match done {

@@ -37,8 +37,7 @@ impl Task<'_> {
 
     fn run(&self, number: usize, plan: &Plan) -> Row {
         let name = self.name();
-        let mutant = self.caught.map(|caught| caught.mutant);
-        match child::search(self.configuration.name, mutant, &plan.limits) {
+        match child::search(self.configuration.name, self.caught, &plan.limits) {
             Err(why) => Row { number, name, outcome: None, verdict: Verdict::Not(why) },
             Ok(outcome) => {
                 let verdict = match self.caught {

@@ -2,20 +2,19 @@
 
 use std::{env, process::Command};
 
-use ottla_core::mutants::Mutant;
-use ottla_model::harness::{Limits, Outcome};
+use ottla_model::harness::{Caught, Limits, Outcome};
 
-/// Searches a configuration in a process of its own.
+/// Searches a configuration in a process of its own; with a mutant, for what that is expected to violate.
 pub(super) fn search(
     name: &str,
-    mutant: Option<Mutant>,
-    limits: &Limits,
+    caught: Option<&Caught>,
+    limits: &Limits<'_>,
 ) -> Result<Outcome, String> {
     let program = env::current_exe().map_err(|error| format!("this program: {error}"))?;
     let mut command = Command::new(program);
     command.args(["run", name]);
-    if let Some(mutant) = mutant {
-        command.args(["--mutant", mutant.id()]);
+    if let Some(caught) = caught {
+        command.args(["--mutant", caught.mutant.id(), "--property", caught.property]);
     }
     command.args(["--time", &limits.time.as_secs().to_string()]);
     command.args(["--generated", &limits.generated.to_string()]);

@@ -20,7 +20,7 @@ pub(crate) struct Plan {
     /// How many at a time.
     pub(crate) jobs: usize,
     /// What each may cost.
-    pub(crate) limits: Limits,
+    pub(crate) limits: Limits<'static>,
 }
 
 /// The configurations whose name contains a word.

@@ -44,10 +44,12 @@ fn end_line() {
 }
 
 /// Searches a configuration, and prints the outcome as JSON.
-pub(crate) fn run(name: &str, has_mutant: bool, limits: &Limits) -> Result<bool, String> {
+pub(crate) fn run(name: &str, property: Option<&str>, limits: &Limits<'_>) -> Result<bool, String> {
     let configuration = named(name)?;
-    let order = if has_mutant { Order::Breadth } else { Order::Depth };
-    let outcome = configuration.subject.search(order, limits, &mut |_| {});
+    let order = if property.is_some() { Order::Breadth } else { Order::Depth };
+    let only: Vec<_> = property.into_iter().collect();
+    let limits = Limits { only: &only, ..*limits };
+    let outcome = configuration.subject.search(order, &limits, &mut |_| {});
     let json = serde_json::to_string(&outcome).map_err(|error| error.to_string())?;
     println!("{json}");
     io::stdout().flush().map_err(|error| error.to_string())?;
@@ -55,9 +57,11 @@ pub(crate) fn run(name: &str, has_mutant: bool, limits: &Limits) -> Result<bool,
 }
 
 /// Tells the shortest story of a configuration with the mutant that was planted.
-pub(crate) fn story(name: &str) -> Result<bool, String> {
+pub(crate) fn story(name: &str, property: Option<&str>) -> Result<bool, String> {
     let configuration = named(name)?;
-    let outcome = configuration.subject.search(Order::Breadth, &Limits::SMALL, &mut show);
+    let only: Vec<_> = property.into_iter().collect();
+    let limits = Limits { only: &only, ..Limits::SMALL };
+    let outcome = configuration.subject.search(Order::Breadth, &limits, &mut show);
     end_line();
     match &outcome.violation {
         Some(violation) => print!("{}", retold(&configuration.subject.lanes(), violation)),

@@ -80,7 +80,7 @@ impl Configuration {
         }
     }
 
-    /// Judges a search of the model with a mutant.
+    /// Judges a search of the model with a mutant, which looks for what the mutant is expected to violate and nothing else.
     pub fn judge_mutant(&self, caught: &Caught, outcome: &Outcome) -> Verdict {
         match &outcome.violation {
             Some(found) if found.properties.iter().any(|name| name == caught.property) => {

@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 ///
 /// stateright does not tell a search that was stopped from one that has come to its end, and on one thread does not look at its
 /// own clock. So the end of its thread is what counts; a search that does not end in time is left to the end of the process.
-pub(super) fn exhaust<M>(model: &M, limits: &Limits, tell: &mut dyn FnMut(Progress)) -> Outcome
+pub(super) fn exhaust<M>(model: &M, limits: &Limits<'_>, tell: &mut dyn FnMut(Progress)) -> Outcome
 where
     M: Story + Clone + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,

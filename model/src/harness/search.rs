@@ -16,7 +16,7 @@ use super::{Line, Outcome, Progress, Stopwatch, Story, Violation, peak_memory_mi
 
 /// What a search may cost.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct Limits<'a> {
     /// How long it may take.
     pub time: Duration,
     /// How many states it may generate.
@@ -24,10 +24,10 @@ pub struct Limits {
     /// How much memory the process may have.
     pub memory_mib: u64,
     /// The properties that are of interest; all if none is named.
-    pub only: &'static [&'static str],
+    pub only: &'a [&'a str],
 }
 
-impl Limits {
+impl Limits<'_> {
     /// What a small configuration needs at most.
     pub const SMALL: Self = Self {
         time: Duration::from_secs(120),
@@ -79,7 +79,7 @@ const LOOK_EVERY: usize = 4_096;
 const TELL_EVERY: usize = 16 * LOOK_EVERY;
 
 /// Visits all states in the order of their distance from the first, until one violates a property.
-pub fn search<M>(model: &M, limits: &Limits, tell: &mut dyn FnMut(Progress)) -> Outcome
+pub fn search<M>(model: &M, limits: &Limits<'_>, tell: &mut dyn FnMut(Progress)) -> Outcome
 where
     M: Story,
     M::State: Clone + Debug + Hash,

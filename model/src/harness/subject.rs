@@ -52,7 +52,7 @@ pub trait Subject: Send + Sync {
     fn lanes(&self) -> Vec<String>;
 
     /// Visits all states, until something is violated.
-    fn search(&self, order: Order, limits: &Limits, tell: &mut dyn FnMut(Progress)) -> Outcome;
+    fn search(&self, order: Order, limits: &Limits<'_>, tell: &mut dyn FnMut(Progress)) -> Outcome;
 
     /// Walks at random.
     fn walk(&self, walks: &Walks, tell: &mut dyn FnMut(Progress)) -> WalksOutcome;
@@ -84,7 +84,7 @@ where
         Story::lanes(self)
     }
 
-    fn search(&self, order: Order, limits: &Limits, tell: &mut dyn FnMut(Progress)) -> Outcome {
+    fn search(&self, order: Order, limits: &Limits<'_>, tell: &mut dyn FnMut(Progress)) -> Outcome {
         match order {
             Order::Breadth => search(self, limits, tell),
             Order::Depth => exhaust(self, limits, tell),

@@ -41,6 +41,8 @@ pub enum Action {
     Sync(u8),
     /// A broker sees the next state of the metadata.
     Metadata(u8),
+    /// A broker sees several states of the metadata at once.
+    CatchUp(u8),
     /// A leader finds a follower lagging.
     Lag {
         /// The leader.
@@ -129,6 +131,9 @@ impl Replication {
     fn replicate(&self, state: &State, broker: u8, node: &Node, actions: &mut Vec<Action>) {
         if node.behind > 0 {
             actions.push(Action::Metadata(broker));
+        }
+        if node.behind > 1 && self.bounds.grain.skips {
+            actions.push(Action::CatchUp(broker));
         }
         if self.bounds.grain.async_sync && node.log.durable() < node.log.end_offset() {
             actions.push(Action::Sync(broker));

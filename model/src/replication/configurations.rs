@@ -98,6 +98,7 @@ const ROWS: &[Row] = &[
             leader_epoch_max: 1,
             ..BOUNDS
         },
+        unique: Some(116_773),
         unreachable: &[REFUSED, DUPLICATE, ELIGIBLE],
         mutants: &[caught(StaleIncarnationFetch, CANDIDATE)],
         ..ROW
@@ -111,6 +112,7 @@ const ROWS: &[Row] = &[
             leader_epoch_max: 1,
             ..BOUNDS
         },
+        unique: Some(201_969),
         unreachable: &[REFUSED, DUPLICATE, ELIGIBLE],
         mutants: &[caught(ShownWhenWritten, CANDIDATE), caught(FollowerReportsUnsynced, CANDIDATE)],
         ..ROW
@@ -125,13 +127,14 @@ const ROWS: &[Row] = &[
             leader_epoch_max: 1,
             ..BOUNDS
         },
+        unique: Some(51_987),
         unreachable: &[REFUSED, LOSSY, REJOINED, ELIGIBLE],
         mutants: &[caught(AnswerUncorrelated, "FollowersAppend")],
         ..ROW
     },
     Row {
         name: "replication-dead-answers",
-        words: "each message by itself; 2 records, 1 process killed, of 2 replicas",
+        words: "each message by itself; 2 records, 2 replicas, 1 moved leadership, 1 process killed, 1 follower that lags",
         settings: Settings { replicas: 2, min_insync: 1, ..Settings::SAFE },
         bounds: Bounds {
             producers: &[1, 1],
@@ -140,6 +143,8 @@ const ROWS: &[Row] = &[
             leader_epoch_max: 1,
             assigned: 2,
         },
+        unique: Some(26_047),
+        unreachable: &[LOSSY],
         mutants: &[caught(AnswerOfDeadIncarnation, "FollowersAppend")],
         ..ROW
     },
@@ -152,6 +157,7 @@ const ROWS: &[Row] = &[
             budget: Budget { produces: 2, moves: 2, ..NOTHING },
             ..BOUNDS
         },
+        unique: Some(38_075),
         unreachable: &[REFUSED, LOSSY, REJOINED, ELIGIBLE],
         mutants: &[
             caught(TruncateToHighWatermark, CANDIDATE),
@@ -170,6 +176,7 @@ const ROWS: &[Row] = &[
             budget: Budget { produces: 3, moves: 2, ..NOTHING },
             ..BOUNDS
         },
+        unique: Some(227_171),
         unreachable: &[REFUSED, LOSSY, REJOINED, ELIGIBLE],
         mutants: &[caught(EpochLookupWithoutEpoch, "LogMatching")],
         ..ROW
@@ -183,6 +190,7 @@ const ROWS: &[Row] = &[
             grain: Grain::COARSE,
             ..BOUNDS
         },
+        unique: Some(19_508),
         unreachable: &[DUPLICATE],
         mutants: &[
             caught(LastReplicaStanding, "LeaderCompleteness"),
@@ -201,6 +209,7 @@ const ROWS: &[Row] = &[
             grain: Grain::COARSE,
             ..BOUNDS
         },
+        unique: Some(44_756),
         unreachable: &[LOSSY],
         mutants: &[caught(ElrSurvives, CANDIDATE), caught(PendingCountsAsInsync, CANDIDATE)],
         ..ROW
@@ -213,6 +222,7 @@ const ROWS: &[Row] = &[
             grain: Grain::COARSE,
             ..BOUNDS
         },
+        unique: Some(21_044),
         unreachable: &[LOSSY, DUPLICATE],
         mutants: &[caught(MinInsyncLoweredKeepsElr, CANDIDATE)],
         ..ROW
@@ -228,11 +238,25 @@ const ROWS: &[Row] = &[
             leader_epoch_max: 3,
             ..BOUNDS
         },
+        unique: Some(50_555),
         unreachable: &[REFUSED, LOSSY, ELIGIBLE],
-        mutants: &[
-            caught(ExpandIgnoresEpochStart, CANDIDATE),
-            caught(ProgressSurvivesEpoch, CANDIDATE),
-        ],
+        mutants: &[caught(ExpandIgnoresEpochStart, CANDIDATE)],
+        ..ROW
+    },
+    // A leader that sees each state of the metadata follows in between, and has forgotten; one that sees only the last does not.
+    Row {
+        name: "replication-skipped-metadata",
+        words: "2 records, 2 moved leaderships, metadata by themselves, of which a broker may skip some",
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, moves: 2, ..NOTHING },
+            grain: Grain { skips: true, ..Grain::METADATA },
+            ..BOUNDS
+        },
+        unique: Some(41_708),
+        unreachable: &[REFUSED, LOSSY, REJOINED, ELIGIBLE],
+        mutants: &[caught(ProgressSurvivesEpoch, CANDIDATE)],
         ..ROW
     },
     Row {
@@ -244,6 +268,7 @@ const ROWS: &[Row] = &[
             grain: Grain::COARSE,
             ..BOUNDS
         },
+        unique: Some(46_976),
         unreachable: &[DUPLICATE, ELIGIBLE],
         mutants: &[
             caught(CommittedIsrOnly, CANDIDATE),
@@ -255,6 +280,7 @@ const ROWS: &[Row] = &[
         name: "replication-lost-disk",
         words: "1 record, 1 follower that lags, 1 lost disk, metadata by themselves",
         bounds: Bounds { budget: Budget { lags: 1, disk_losses: 1, ..ONE }, ..BOUNDS },
+        unique: Some(97_094),
         unreachable: &[DUPLICATE, ELIGIBLE],
         mutants: &[caught(LostDiskKeepsIsr, CANDIDATE), caught(BrokerEpochIgnored, CANDIDATE)],
         ..ROW
@@ -264,6 +290,8 @@ const ROWS: &[Row] = &[
         words: "1 record, 2 replicas of which 1 is fenced while it runs, 1 follower that lags, metadata by themselves",
         settings: Settings { replicas: 2, min_insync: 1, ..Settings::SAFE },
         bounds: Bounds { budget: Budget { zombies: 1, lags: 1, ..ONE }, assigned: 2, ..BOUNDS },
+        unique: Some(1_558),
+        unreachable: &[LOSSY, DUPLICATE],
         mutants: &[
             caught(PendingForgotten, "ReplicationQuorumSuperset"),
             caught(FencedReplicaJoins, "InSyncAreActive"),
@@ -274,6 +302,7 @@ const ROWS: &[Row] = &[
         name: "replication-shutdown",
         words: "1 record, 1 broker that stops in order and starts again, 1 follower that lags, metadata by themselves",
         bounds: Bounds { budget: Budget { shutdowns: 1, lags: 1, ..ONE }, ..BOUNDS },
+        unique: Some(81_085),
         unreachable: &[LOSSY, DUPLICATE, ELIGIBLE],
         mutants: &[
             caught(ShuttingDownReplicaJoins, "InSyncAreActive"),
@@ -290,6 +319,8 @@ const ROWS: &[Row] = &[
             assigned: 1,
             ..BOUNDS
         },
+        unique: Some(148_885),
+        unreachable: &[LOSSY, DUPLICATE],
         mutants: &[caught(CancelWithoutLiveness, "CancelKeepsLeader")],
         ..ROW
     },
@@ -303,6 +334,7 @@ const ROWS: &[Row] = &[
             leader_epoch_max: 1,
             ..BOUNDS
         },
+        unique: Some(666),
         unreachable: &[REFUSED, LOSSY, DUPLICATE, CUT_OFF, LATER, ELIGIBLE],
         mutants: &[caught(ResetKeepsHighWatermark, "HighWatermarkWithinLog")],
         ..ROW
@@ -316,6 +348,7 @@ const ROWS: &[Row] = &[
             grain: Grain::COARSE,
             ..BOUNDS
         },
+        unique: Some(457_683),
         unreachable: &[REFUSED, LOSSY, ELIGIBLE],
         ..ROW
     },
@@ -330,6 +363,7 @@ const ROWS: &[Row] = &[
             assigned: 2,
             ..BOUNDS
         },
+        unique: Some(4_311),
         mutants: &[caught(EpochStays, "LogMatching")],
         ..ROW
     },
@@ -342,6 +376,7 @@ const ROWS: &[Row] = &[
             leader_epoch_max: 1,
             ..BOUNDS
         },
+        unique: Some(70_894),
         unreachable: &[REFUSED, LOSSY, ELIGIBLE],
         mutants: &[caught(ShrinkDoesNotAdvance, "SafeIsSaid")],
         ..ROW
@@ -354,7 +389,8 @@ const ROWS: &[Row] = &[
             grain: Grain { recovers: true, ..Grain::COARSE },
             ..BOUNDS
         },
-        unreachable: &[REFUSED, LOSSY, ELIGIBLE],
+        unique: Some(10_480),
+        unreachable: &[REFUSED, LOSSY, DUPLICATE, ELIGIBLE],
         mutants: &[caught(TruncationReturnsEarly, "RecoversFairly")],
         ..ROW
     },

@@ -68,6 +68,8 @@ pub struct Grain {
     pub messages: bool,
     /// Metadata reach each broker by itself, not all at once.
     pub async_metadata: bool,
+    /// A broker may see several states of the metadata at once, of which only the last counts.
+    pub skips: bool,
     /// A sync is a step of its own, not a part of the write.
     pub async_sync: bool,
     /// A broker that has registered is let in by a step of its own.
@@ -83,6 +85,7 @@ impl Grain {
     pub const COARSE: Self = Self {
         messages: false,
         async_metadata: false,
+        skips: false,
         async_sync: false,
         fenced_start: false,
         heals: false,

@@ -51,6 +51,10 @@ impl Replication {
             }
             Action::Sync(broker) => self.sync(state, broker),
             Action::Metadata(broker) => self.see_metadata(state, broker),
+            Action::CatchUp(broker) => {
+                change(&mut state.nodes[usize::from(broker)]).behind = 1;
+                self.see_metadata(state, broker);
+            }
             Action::Lag { leader, follower } => {
                 state.left.lags -= 1;
                 self.act(state, leader, |node, wants| {
@@ -174,9 +178,12 @@ impl Replication {
     ) -> R {
         let mut wants = Vec::new();
         let node = change(&mut state.nodes[usize::from(broker)]);
+        let pending = node.replica.leader().and_then(|leader| leader.pending().cloned());
         let result = act(node, &mut wants);
         for Want::Alter(proposal) in wants {
-            if joins_behind(state.node(broker), &proposal) {
+            // What is asked for again was judged when it was asked for first: since then others may have come further.
+            let is_new = pending.as_ref() != Some(&proposal);
+            if is_new && joins_behind(state.node(broker), &proposal) {
                 state.seen.note(Seen::JOINED_BEHIND);
             }
             change(&mut state.net).insert(Message::Alter(proposal));
