@@ -84,6 +84,13 @@ pub enum Notice {
         /// Where the log begins now.
         start_offset: Offset,
     },
+    /// Files of deleted segments could not be removed. It will be tried again.
+    RemovalFailed {
+        /// The partition's directory.
+        partition: String,
+        /// Why.
+        error: IoError,
+    },
     /// A log was compacted.
     Compacted {
         /// The partition's directory.

@@ -67,6 +67,9 @@ pub(super) fn log(notice: Notice) {
             %error,
             "a segment is damaged: the log is not compacted any more"
         ),
+        Notice::RemovalFailed { partition, error } => {
+            tracing::warn!(partition, %error, "a segment could not be removed, which will be tried again");
+        }
         Notice::CompactionFailed { partition, error } => {
             tracing::warn!(partition, %error, "compaction failed, and will be tried again");
         }

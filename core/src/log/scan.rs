@@ -3,7 +3,7 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use super::{
-    Log, LogPosition,
+    Log, LogPosition, Segment,
     cleaner::{CLEANED_INDEX, CLEANED_TIME_INDEX},
     index::{Entry, Index},
     segment::{INDEX, TIME_INDEX},
@@ -303,7 +303,11 @@ impl Scan {
         segment.time_index.renamed(indexes[1], named[1]);
         let sync_names = || DiskOp::Sync { files: Vec::new(), directories: [directory].into() };
         self.end.steps.push_back(DiskOp::Sync { files: indexes.into(), directories: Vec::new() });
-        self.remove_segments(log, |base| base > from && base < to);
+        // The older ones go first: were a tombstone gone before what it deletes, that would be back.
+        let is_covered =
+            |segment: &mut Segment| segment.base_offset > from && segment.base_offset < to;
+        let covered: Vec<_> = log.segments.extract_if(.., is_covered).collect();
+        self.remove(covered);
         for (file, to) in indexes.into_iter().zip(named) {
             self.end.steps.push_back(DiskOp::Rename { file, name: to.name });
         }
@@ -311,25 +315,22 @@ impl Scan {
         self.finish(log)
     }
 
-    /// Takes segments out of the log. The older ones go first: were a tombstone gone before what it deletes, that would be back.
-    fn remove_segments(&mut self, log: &mut Log, is_removed: impl Fn(Offset) -> bool) {
-        let directory = log.directory;
-        log.segments.retain(|segment| {
-            let stays = !is_removed(segment.base_offset);
-            if !stays {
-                self.end.truncated_bytes += u64::from(segment.size_bytes);
-                self.end.steps.extend(segment.files().map(DiskOp::Remove));
-                self.end
-                    .steps
-                    .push_back(DiskOp::Sync { files: Vec::new(), directories: [directory].into() });
-                self.end.touched.retain(|file| !segment.files().contains(file));
-            }
-            stays
-        });
+    /// Removes the files of segments that were taken out of the log, one after the other.
+    fn remove(&mut self, segments: impl IntoIterator<Item = Segment>) {
+        for segment in segments {
+            let directories = [segment.file.directory].into();
+            self.end.truncated_bytes += u64::from(segment.size_bytes);
+            self.end.steps.extend(segment.files().map(DiskOp::Remove));
+            self.end.steps.push_back(DiskOp::Sync { files: Vec::new(), directories });
+            self.end.touched.retain(|file| !segment.files().contains(file));
+        }
     }
 
     /// Something is not intact: the log ends before it. A segment that is only being indexed keeps it, for it may have been
     /// acknowledged; whoever reads it will be told.
+    ///
+    /// What is latest goes first, and what is not intact last: wherever this is cut short, no hole is left, and the next recovery
+    /// ends the log at the same place.
     fn cut(&mut self, log: &mut Log, disk: &mut Disk<'_>) -> ScanStep {
         if self.purpose == Purpose::Reindex {
             if let Some(segment) = log.segment_mut(self.segment) {
@@ -339,15 +340,16 @@ impl Scan {
             return self.finish_reindexing(log);
         }
         let from = self.segment;
-        self.remove_segments(log, |base| base > from);
+        let later: Vec<_> =
+            log.segments.extract_if(.., |segment| segment.base_offset > from).collect();
+        self.remove(later.into_iter().rev());
         if self.byte < self.file_bytes
             && !planted(Mutant::TailNotCutOff)
             && let Some(segment) = log.segment(self.segment)
         {
             self.end.truncated_bytes += u64::from(self.file_bytes - self.byte);
-            self.end.operations.push(
-                disk.submit(DiskOp::Truncate { file: segment.file, length: u64::from(self.byte) }),
-            );
+            let length = u64::from(self.byte);
+            self.end.steps.push_back(DiskOp::Truncate { file: segment.file, length });
         }
         self.write_indexes(log, disk);
         self.finish(log)

@@ -8,6 +8,7 @@ mod compact;
 pub mod judge;
 mod produce;
 mod read;
+mod removal;
 
 use alloc::{
     boxed::Box,
@@ -22,7 +23,7 @@ pub use produce::{AppendResult, AppendTarget, Appended, ProduceError};
 pub use read::{Asker, ReadError};
 
 use crate::{
-    disk::{Disk, DiskOp, DiskResult, IoError, IoId},
+    disk::{Disk, DiskResult, IoError, IoId},
     inspect::Traffic,
     job::JobResult,
     log::{
@@ -52,9 +53,7 @@ pub struct Partition {
     unjudged: VecDeque<produce::Unjudged>,
     /// Reads that are under way, by operation.
     searches: BTreeMap<u64, (Layout, read::Search)>,
-    /// Operations that remove files, each to begin when the one before has ended.
-    removals: VecDeque<DiskOp>,
-    removal: Option<u64>,
+    removals: removal::Removals,
     traffic: Traffic,
     /// What to open the log with after it failed.
     known: Known,
@@ -108,6 +107,8 @@ pub enum Event {
         /// The answer.
         result: Result<Option<crate::log::timestamps::TimedRecord>, ReadError>,
     },
+    /// Files of deleted segments could not be removed: where the log begins has to be written down.
+    StartToRemember,
     /// The log is open.
     Opened(Recovered),
     /// The directory is that of another topic.
@@ -164,8 +165,7 @@ impl Partition {
             appends: VecDeque::new(),
             unjudged: VecDeque::new(),
             searches: BTreeMap::new(),
-            removals: VecDeque::new(),
-            removal: None,
+            removals: removal::Removals::default(),
             traffic: Traffic::default(),
             known: Known::default(),
             layout: Layout::default(),
@@ -261,7 +261,7 @@ impl Partition {
     /// Whether the disk had no space for it, and it may be opened anew: nothing of it is being removed.
     pub const fn waits_for_space(&self) -> bool {
         matches!(self.state, State::Failed { error: IoError::NoSpace, .. })
-            && self.removal.is_none()
+            && !self.removals.is_under_way()
     }
 
     /// The epoch of its leader.
@@ -326,9 +326,7 @@ impl Partition {
 
     /// Takes the end of an operation.
     pub fn operation_ended(&mut self, io: IoId, result: DiskResult, context: &mut Context<'_>) {
-        if self.removal == Some(io.number) {
-            self.removal = None;
-            self.go_on_removing(&mut context.disk);
+        if self.removal_ended(io.number, &result, context) {
             return;
         }
         if let Some((layout, search)) = self.searches.remove(&io.number) {
@@ -381,6 +379,7 @@ impl Partition {
                 log.raise_start(self.known.start_offset.unwrap_or_default().min(log.end_offset()));
                 self.high_watermark = log.acknowledgeable();
                 self.state = State::Open(log);
+                self.removals.forget();
                 self.layout_changed();
                 self.begin_epoch(self.leader_epoch);
                 context.events.push(Event::Opened(recovered));
@@ -418,10 +417,6 @@ impl Partition {
                     State::Failed { error, frozen: None }
                 }
             };
-        if self.removal.is_none() {
-            // They wait for what is to take the place of the removed, which may never be.
-            self.removals.clear();
-        }
         self.refuse_pending(&produce::storage_error(error), context);
         if self.log().is_none() {
             for (_, search) in core::mem::take(&mut self.searches).into_values() {
@@ -510,6 +505,7 @@ impl Partition {
             // The files are being looked at.
             return None;
         }
+        self.retry_removing(&mut context.disk);
         let limit = self.high_watermark.offset;
         let log = self.log_mut()?;
         let (count, reason) = log.expired(context.now.timestamp, limit)?;
@@ -518,7 +514,8 @@ impl Partition {
         self.note_start(start_offset);
         self.layout_changed();
         context.events.push(Event::Moved);
-        self.remove(removals, &mut context.disk);
+        self.remove(removals);
+        self.go_on_removing(&mut context.disk);
         let partition = self.name();
         context.disk.notice(Notice::SegmentsDeleted { partition, count, reason, start_offset });
         Some(start_offset)
@@ -535,23 +532,6 @@ impl Partition {
     /// Should the log be opened anew, it is to begin at `offset`.
     fn note_start(&mut self, offset: Offset) {
         self.known.start_offset = self.known.start_offset.max(Some(offset));
-    }
-
-    /// Removes files, one after the other.
-    pub fn remove(&mut self, operations: Vec<DiskOp>, disk: &mut Disk<'_>) {
-        self.removals.extend(operations);
-        self.go_on_removing(disk);
-    }
-
-    /// A failure to remove is not fatal: the files are looked for again when the log is opened.
-    fn go_on_removing(&mut self, disk: &mut Disk<'_>) {
-        let is_settled = self.open_log().is_none_or(Log::has_its_files);
-        if self.removal.is_none()
-            && is_settled
-            && let Some(operation) = self.removals.pop_front()
-        {
-            self.removal = Some(disk.submit(operation).number);
-        }
     }
 
     /// Asserts the invariants.

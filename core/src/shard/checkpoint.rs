@@ -368,7 +368,8 @@ impl Shard {
                 Some(log) => {
                     let start = moved.max(log.start_offset());
                     let first = log.segments().first();
-                    first.is_some_and(|first| first.base_offset < start).then_some(start)
+                    let is_later = first.is_some_and(|first| first.base_offset < start);
+                    (is_later || partition.has_files_to_remove()).then_some(start)
                 }
                 // It cannot be served; what was known of it is still so.
                 None => partition.known().start_offset,

@@ -371,6 +371,7 @@ impl Shard {
             Event::Located { asker, result } => self.located(asker, result, step),
             Event::Prepared { asker, result } => self.prepared(asker, result, step),
             Event::TimeFound { asker, result } => self.time_found(asker, result, step),
+            Event::StartToRemember => self.renew_start_offsets(step),
             Event::Opened(_) => self.partition_opened(slot, step),
             Event::Foreign(owner) => self.set_aside_foreign(slot, owner, step),
             Event::Failed(_) => self.partition_failed(slot, step),

@@ -13,6 +13,7 @@ mod groups;
 mod log;
 mod producers;
 mod purity;
+mod removals;
 mod support;
 mod unreadable;
 mod waiting_fetch;
