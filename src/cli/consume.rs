@@ -13,6 +13,7 @@ use super::{
     CliError, Context,
     record_format::{TextFormat, write_json},
     timestamp,
+    words::counted,
 };
 use crate::client::{
     Consumer, GroupConsumer, TopicPartition,
@@ -147,7 +148,7 @@ pub(crate) async fn run(args: ConsumeArgs, context: &Context) -> Result<(), CliE
     let mut source = source(&args, context).await?;
     let mut output = Output::new(&args, context.json);
     let outcome = pump(&args, &mut source, &mut output).await;
-    eprintln!("{} records", output.count);
+    eprintln!("{}", counted(output.count, "record"));
     // The group shall not wait for a member that is gone, whatever made it go.
     let ended = timeout(LEAVE_MAX, source.end()).await;
     outcome.and(ended.unwrap_or_else(|_| {

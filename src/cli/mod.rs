@@ -14,6 +14,7 @@ mod table;
 mod timestamp;
 mod topic;
 mod tracing;
+mod words;
 
 use std::{
     io::{self, Write},

@@ -11,7 +11,7 @@ use ottla_core::{records::Compression, types::PartitionIndex};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{CliError, Context, arguments};
+use super::{CliError, Context, arguments, words::counted};
 use crate::client::{
     Producer,
     producer::{Acks, Delivery, ProduceError, ProducerConfig, ProducerRecord},
@@ -232,7 +232,7 @@ fn report(
         },
         String::new,
     )?;
-    eprintln!("{} records {word}", tally.acknowledged);
+    eprintln!("{} {word}", counted(tally.acknowledged, "record"));
     for failure in &tally.failures {
         eprintln!("{failure}");
     }
