@@ -452,6 +452,14 @@ impl Partition {
         }
     }
 
+    /// A sync of everything has failed. Only where all lies below the recovery point was there nothing for it to do: indexes and
+    /// snapshots are made durable by no other sync.
+    pub fn sync_of_everything_failed(&mut self, error: IoError, context: &mut Context<'_>) {
+        if self.open_log().is_some_and(Log::wants_checkpoint) {
+            self.take_failure(error, false, context);
+        }
+    }
+
     /// Everything before `to` was made durable by a sync of everything.
     pub fn synced_to(&mut self, to: LogPosition, context: &mut Context<'_>) {
         if let State::Open(log) = &mut self.state {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Shard, Step, Timer, start::CLEAN_SHUTDOWN};
 use crate::{
-    disk::{DiskOp, DiskResult, FileRef, IoId, WriteData},
+    disk::{DiskOp, DiskResult, FileRef, IoError, IoId, WriteData},
     log::{
         LogPosition,
         checkpoint_file::{self, Offsets},
@@ -50,6 +50,8 @@ enum Stage {
     Snapshots(BTreeSet<u64>),
     /// All of it is being made durable.
     Syncing(u64),
+    /// It is, unless one of these rounds of syncs, which were under way meanwhile, has failed and lost it before.
+    Confirming(BTreeSet<u64>),
     /// The checkpoint itself is being written.
     Replacing(u64),
     Stopped,
@@ -227,18 +229,18 @@ impl Shard {
             self.go_on_with_deletions(result.failure().is_some(), step);
             return true;
         }
-        let failed = result.failure().is_some();
         match self.checkpoints.stage {
             Stage::Syncing(number) if number == io.number => {
-                if failed {
+                if let Some(error) = result.failure() {
+                    self.fail_unsynced(error, step);
                     self.give_up(step);
                 } else {
-                    self.take_durable(step);
-                    self.begin_replacing(step);
+                    self.checkpoints.stage = Stage::Confirming(self.syncs.under_way());
+                    self.confirm(None, step);
                 }
             }
             Stage::Replacing(number) if number == io.number => {
-                if failed {
+                if result.failure().is_some() {
                     self.give_up(step);
                 } else {
                     self.go_on_replacing(step);
@@ -248,6 +250,7 @@ impl Shard {
             | Stage::Settling(_)
             | Stage::Snapshots(_)
             | Stage::Syncing(_)
+            | Stage::Confirming(_)
             | Stage::Replacing(_)
             | Stage::Stopped => return false,
         }
@@ -262,6 +265,36 @@ impl Shard {
         self.checkpoints.positions.clear();
         self.checkpoints.replacing.clear();
         self.checkpoint_is_over(step);
+    }
+
+    /// Everything was to be made durable, and that has failed: as after any failed sync, what was not durable before may be lost
+    /// although it can still be read, and the next sync will not say so.
+    fn fail_unsynced(&mut self, error: IoError, step: &mut Step<'_>) {
+        if planted(Mutant::FailedSyncBelieved) {
+            return;
+        }
+        for slot in self.all_slots() {
+            self.with_partition(slot, step, |partition, context| {
+                partition.sync_of_everything_failed(error, context);
+            });
+        }
+    }
+
+    /// Goes on when a round of syncs, or none, has ended.
+    pub(super) fn confirm(&mut self, round: Option<u64>, step: &mut Step<'_>) {
+        let Stage::Confirming(rounds) = &mut self.checkpoints.stage else { return };
+        if let Some(round) = round {
+            rounds.remove(&round);
+        }
+        if rounds.is_empty() {
+            self.take_durable(step);
+            self.begin_replacing(step);
+        }
+    }
+
+    /// The disk failed a partition: what it has written may be lost, so that its recovery point stays.
+    pub(super) fn forget_position(&mut self, slot: u32) {
+        self.checkpoints.positions.retain(|(known, _)| *known != slot);
     }
 
     /// Everything that had been written is durable.
@@ -293,7 +326,8 @@ impl Shard {
             high_watermarks.entry(topic.into()).or_default().insert(index, offset);
         }
         for (slot, position) in &self.checkpoints.positions {
-            let Some(partition) = self.partition(*slot) else { continue };
+            let open = self.partition(*slot).filter(|partition| partition.open_log().is_some());
+            let Some(partition) = open else { continue };
             let topic = points.entry(partition.topic_name().into()).or_default();
             topic.insert(partition.id().partition, position.offset);
         }

@@ -104,6 +104,7 @@ impl Shard {
     /// The disk failed a partition.
     pub(super) fn partition_failed(&mut self, slot: u32, step: &mut Step<'_>) {
         self.forget_cleaning(slot);
+        self.forget_position(slot);
         self.wake_watchers(slot, step);
         self.partition_opened(slot, step);
     }

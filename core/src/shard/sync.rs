@@ -23,6 +23,13 @@ pub(super) struct Syncs {
     rounds: BTreeMap<u64, Vec<u32>>,
 }
 
+impl Syncs {
+    /// The rounds that are under way.
+    pub(super) fn under_way(&self) -> BTreeSet<u64> {
+        self.rounds.keys().copied().collect()
+    }
+}
+
 impl Shard {
     /// A partition may have something to be made durable.
     pub(super) fn note_dirty(&mut self, slot: u32, step: &Step<'_>) {
@@ -75,6 +82,7 @@ impl Shard {
             });
             self.note_dirty(slot, step);
         }
+        self.confirm(Some(io.number), step);
         true
     }
 }

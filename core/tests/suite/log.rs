@@ -155,6 +155,7 @@ fn run(seed: u64, setup: Setup, actions: Vec<Action>) {
                     model.sync_failed();
                     broker.note_space(1 << 40);
                     broker.settle();
+                    model.opened(&mut broker);
                 }
                 if model.has_failed(&mut broker) {
                     restart(&mut broker, &mut model, Crash::Kill);
@@ -207,6 +208,7 @@ fn restart(broker: &mut Broker, model: &mut Model, crash: Crash) {
     }
     broker.start();
     model.connect(broker);
+    model.opened(broker);
 }
 
 #[test]
@@ -322,6 +324,34 @@ fn a_log_does_not_begin_in_its_middle() {
         let mut actions = vec![produce.clone(); 4];
         actions.extend([Action::Steps(11), Action::Crash(Crash::Power), produce.clone()]);
         run(seed, setup, actions);
+    }
+}
+
+/// A sync fails while a checkpoint is under way, be it that of a partition or the checkpoint's own: the recovery point does not
+/// move beyond what may be lost, and nobody reads what may be.
+#[test]
+fn a_sync_that_fails_beside_a_checkpoint() {
+    for is_durable in [false, true] {
+        let setup = Setup {
+            segment_bytes: 600,
+            index_interval_bytes: 0,
+            retention: Retention::Forever,
+            is_durable,
+        };
+        for seed in 0..200 {
+            let produce = |records| Action::Produce { records, bytes: 60, age_ms: 0 };
+            let actions = vec![
+                Action::Sleep { ms: 14_500 },
+                produce(2),
+                produce(1),
+                Action::Steps(usize::try_from(seed % 7).expect("it is small")),
+                Action::Fail { kind: Kind::Sync, after: 0, error: IoError::Os(5) },
+                Action::Sleep { ms: 500 },
+                produce(3),
+                Action::Sleep { ms: 5_000 },
+            ];
+            run(seed, setup, actions);
+        }
     }
 }
 

@@ -96,6 +96,16 @@ impl Model {
         }
     }
 
+    /// The log was opened. If it has lost its end, and was to begin behind what is left, it begins where it ends.
+    pub(super) fn opened(&mut self, broker: &mut Broker) {
+        let start = broker.list_offset(TOPIC, EARLIEST);
+        let is_empty = start.offset == broker.list_offset(TOPIC, LATEST).offset;
+        if !self.is_durable && is_empty && start.error_code == 0 && start.offset < self.starts_max()
+        {
+            self.starts.push(start.offset);
+        }
+    }
+
     pub(super) fn produce(&mut self, broker: &mut Broker, count: usize, bytes: usize, age_ms: i64) {
         let first = self.sent.len();
         let now = broker.now.timestamp.0;

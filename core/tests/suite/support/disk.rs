@@ -65,6 +65,8 @@ pub(crate) struct FakeDisk {
     ended: BTreeMap<Serial, u64>,
     ends: u64,
     failures: Vec<(Kind, usize, IoError)>,
+    /// What a sync of everything has lost of a file is told to the next sync of that file as well.
+    owed: BTreeMap<u64, IoError>,
     /// How many operations that take space still find some; nothing if there is no end to it.
     space_for: Option<usize>,
     now: Timestamp,
@@ -86,6 +88,7 @@ impl FakeDisk {
             ended: BTreeMap::new(),
             ends: 0,
             failures: Vec::new(),
+            owed: BTreeMap::new(),
             space_for: None,
             now: Timestamp(0),
         };
@@ -187,6 +190,12 @@ impl FakeDisk {
             }
             *left -= 1;
         }
+        if let DiskOp::Sync { files, .. } = op {
+            let inodes: Vec<u64> = files.iter().filter_map(|file| self.inode(*file)).collect();
+            if let Some(error) = inodes.iter().filter_map(|inode| self.owed.remove(inode)).last() {
+                return Some(error);
+            }
+        }
         let kind = kind(op)?;
         let index = self.failures.iter().position(|(known, _, _)| *known == kind)?;
         let (_, after, error) = &mut self.failures[index];
@@ -212,6 +221,13 @@ impl FakeDisk {
                 for inode in files.iter().filter_map(|file| self.inode(*file)).collect::<Vec<_>>() {
                     let content = self.files.get_mut(&inode).expect("a name has a file");
                     content.lose_some(&mut self.dice);
+                }
+            }
+            DiskOp::SyncAll => {
+                for (inode, content) in &mut self.files {
+                    if content.lose_some(&mut self.dice) {
+                        self.owed.insert(*inode, error);
+                    }
                 }
             }
             _ => {}
@@ -484,6 +500,7 @@ impl FakeDisk {
         self.queue.clear();
         self.finished.clear();
         self.failures.clear();
+        self.owed.clear();
         self.space_for = None;
         self.forget_directories();
     }

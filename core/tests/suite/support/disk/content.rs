@@ -82,13 +82,17 @@ impl Content {
         self.edits.sync(is_covered, &mut self.durable, dice);
     }
 
-    /// A sync has failed: what it was to write is durable or lost, and nobody will ever try again.
-    pub(super) fn lose_some(&mut self, dice: &mut Dice) {
+    /// A sync has failed: what it was to write is durable or lost, and nobody will ever try again. Returns whether anything is.
+    pub(super) fn lose_some(&mut self, dice: &mut Dice) -> bool {
+        let mut is_lost = false;
         for edit in self.edits.take() {
             if dice.percent(50) {
                 edit.apply(&mut self.durable);
+            } else {
+                is_lost = true;
             }
         }
+        is_lost
     }
 
     pub(super) fn drop_cache(&mut self) {
