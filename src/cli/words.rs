@@ -12,6 +12,9 @@ mod tests {
 
     #[test]
     fn one_is_not_many() {
-        assert_eq!([0, 1, 2].map(|number| counted(number, "record")), ["0 records", "1 record", "2 records"]);
+        assert_eq!(
+            [0, 1, 2].map(|number| counted(number, "record")),
+            ["0 records", "1 record", "2 records"]
+        );
     }
 }

@@ -92,7 +92,11 @@ impl<D: Disk> Machine<D> {
         let read = DiskOp::Read { file: SNAPSHOT, position: 0, length: SNAPSHOT_BYTES_MAX };
         let mut state = State::default();
         if let Some(mut bytes) = read_if_there(&disk, read).await? {
-            let damaged = || io::Error::other("the metadata snapshot is damaged: restore the folder metadata from a copy");
+            let damaged = || {
+                io::Error::other(
+                    "the metadata snapshot is damaged: restore the folder metadata from a copy",
+                )
+            };
             let snapshot: LogSnapshot = unframe(&mut bytes).ok_or_else(damaged)?;
             state.restore(&snapshot).ok_or_else(damaged)?;
         }

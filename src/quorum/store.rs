@@ -205,7 +205,11 @@ async fn read_vote<D: Disk>(disk: &D) -> io::Result<Option<RaftVote>> {
     let read = DiskOp::Read { file: VOTE, position: 0, length: READ_BYTES_MAX };
     let Some(mut bytes) = read_if_there(disk, read).await? else { return Ok(None) };
     // A vote that was given must not be given again: better no broker than two leaders.
-    let damaged = || io::Error::other("the file metadata/vote is damaged: restore it from a copy of the data folder");
+    let damaged = || {
+        io::Error::other(
+            "the file metadata/vote is damaged: restore it from a copy of the data folder",
+        )
+    };
     let vote: Vote = unframe(&mut bytes).ok_or_else(damaged)?;
     let id = log_id(vote.term, vote.node, 0).ok_or_else(damaged)?;
     Ok(Some(RaftVote { leader_id: id.leader_id, committed: vote.committed }))
