@@ -150,6 +150,8 @@ fn run(seed: u64, setup: Setup, actions: Vec<Action>) {
             Action::Verify => {
                 broker.disk.heal();
                 broker.settle();
+                // What was acknowledged before a failure is lost with it.
+                model.take_answers(&mut broker);
                 if model.has_failed(&mut broker) {
                     // A full disk that has space again is all that is needed; any other failure lasts.
                     model.sync_failed();
