@@ -22,14 +22,27 @@ const DAMAGE: &[Kind] = &[
     Kind::IntPollSkip,
     Kind::NonmonotonicSend,
     Kind::RealtimeOrder,
+    Kind::ZombieSend,
+    Kind::IntNonmonotonicSend,
+    // The checksum of a batch does not cover its base offset.
+    Kind::ReadAboveHighWatermark,
     Kind::HighWatermarkWentBack,
     Kind::HighWatermarkBehindAck,
     Kind::LogStartWentBack,
     Kind::CommitPastUnprocessed,
+    Kind::CommitWentBack,
     Kind::LostCommit,
     Kind::Unprocessed,
     Kind::GenerationWentBack,
 ];
+
+/// What clients notice themselves, and what may be as well then: what is known of a producer goes with its batches.
+const DAMAGE_NOTICED: &[&str] = &[NEXT_IN_ORDER, KEEPS_OFFSETS];
+
+/// The first batch of a producer that is not acknowledged follows those that are.
+pub const NEXT_IN_ORDER: &str = "the next batch of a producer is in order";
+/// Offsets expire only where nobody lives.
+pub const KEEPS_OFFSETS: &str = "a group that lives keeps its offsets";
 
 /// How many events of an anomaly are shown.
 const EVENTS_MAX: usize = 6;
@@ -43,6 +56,9 @@ pub fn judge(
     stalled: Vec<String>,
     is_damaged: bool,
 ) -> Outcome {
+    if is_damaged {
+        violations.retain(|violation| !DAMAGE_NOTICED.contains(&violation.property.as_str()));
+    }
     match check(&history) {
         Err(unusable) => violations.push(Violation {
             property: "the history can be judged".into(),

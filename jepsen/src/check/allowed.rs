@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::index::{Index, NONE, Outcome};
+use super::{
+    index::{Index, NONE, Outcome},
+    log::Slot,
+};
 use crate::history::{Answer, Call, Note, Partition, What};
 
 /// Finds out for each partition of the history. What a topic's settings ever allowed is taken to be allowed always: a cleaner
@@ -116,8 +119,20 @@ impl Index<'_> {
         allowed.compacts
             && (allowed.tombstones_go && is_tombstone(batch.send, sent.place)
                 || key(batch.send, sent.place).is_some_and(|key| {
-                    latest.get(&(partition, key)).is_some_and(|latest| *latest > sent.offset)
+                    latest.get(&(partition, key)).is_some_and(|latest| *latest > sent.last)
                 }))
+    }
+
+    /// Whether what lies in a slot may be gone: the record, or this copy of it.
+    pub(super) fn slot_may_be_gone(
+        &self,
+        partition: Partition,
+        slot: &Slot,
+        latest: &Latest,
+    ) -> bool {
+        let Some(sent) = self.values.get(slot.value as usize) else { return false };
+        let compacts = self.allowed[partition.0 as usize].compacts;
+        compacts && slot.offset < sent.last || self.may_be_gone(partition, slot.value, latest)
     }
 
     /// Where the last record of each key lies, in partitions that are compacted.
@@ -131,7 +146,7 @@ impl Index<'_> {
                 && compacts
             {
                 let known = latest.entry((partition, key)).or_insert(-1);
-                *known = (*known).max(sent.offset);
+                *known = (*known).max(sent.last);
             }
         }
         latest

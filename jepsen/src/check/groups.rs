@@ -95,7 +95,7 @@ impl<'h> Checker<'_, 'h> {
     fn take_call(&mut self, place: usize, call: &'h Call) {
         let Some(number) = self.index.operation_number(place) else { return };
         match call {
-            Call::Sync { group, .. } => self.note_generation(number, group),
+            Call::Join { group } | Call::Sync { group, .. } => self.note_generation(number, group),
             Call::Commit(commit) => {
                 let Commit { group, partition, offset, .. } = commit;
                 self.note_generation(number, group);
@@ -126,7 +126,6 @@ impl<'h> Checker<'_, 'h> {
             Call::Send(_)
             | Call::Poll { .. }
             | Call::Probe { .. }
-            | Call::Join { .. }
             | Call::Leave { .. }
             | Call::CreateTopic { .. }
             | Call::DeleteTopic { .. }
@@ -178,6 +177,12 @@ impl<'h> Checker<'_, 'h> {
                 self.raise_generation(place, group, synced.generation, known);
                 self.own(place, group, synced);
             }
+            // It was forgotten, and nobody need have been assigned anything in its first generation.
+            (Answer::Joined { generation }, Some(Call::Join { group }))
+                if *generation <= 1 && known.is_some_and(|(before, _)| before > *generation) =>
+            {
+                self.begin_anew(place, group, *generation);
+            }
             (Answer::Done, Some(Call::Commit(commit))) => self.accept(place, commit, known),
             (Answer::Offset(offset), Some(Call::FetchOffset { group, partition })) => {
                 self.find(place, group, *partition, *offset);
@@ -223,7 +228,7 @@ impl<'h> Checker<'_, 'h> {
             let needed = slot.read
                 && slot.offset >= progress.begin
                 && slot.value != u32::MAX
-                && !index.may_be_gone(partition, slot.value, &self.latest);
+                && !index.slot_may_be_gone(partition, &slot, &self.latest);
             if needed && !processed {
                 let value = index.values[slot.value as usize].value;
                 self.anomalies.add(kind, [slot.event as usize, place], || {
@@ -251,7 +256,6 @@ impl<'h> Checker<'_, 'h> {
         if self.begun_anew.get(group).is_some_and(|begun| invoke < *begun) {
             return;
         }
-        // A group that was empty and had no offsets is forgotten, and begins anew.
         let begins_anew = generation <= 1;
         if let Some((before, event)) = known
             && generation < before
@@ -261,13 +265,18 @@ impl<'h> Checker<'_, 'h> {
             self.anomalies.add(Kind::GenerationWentBack, [event, place], text);
         }
         let highest = self.generations.entry(group).or_insert((generation, place));
-        if generation > highest.0 || begins_anew && generation < highest.0 {
-            if generation < highest.0 {
-                self.owners.retain(|(of, ..), _| *of != group);
-                self.begun_anew.insert(group, place);
-            }
+        if generation > highest.0 {
             *highest = (generation, place);
+        } else if begins_anew && generation < highest.0 {
+            self.begin_anew(place, group, generation);
         }
+    }
+
+    /// A group that was empty and had no offsets is forgotten: what was known of it means nothing any more.
+    fn begin_anew(&mut self, place: usize, group: &'h str, generation: i32) {
+        self.owners.retain(|(of, ..), _| *of != group);
+        self.begun_anew.insert(group, place);
+        self.generations.insert(group, (generation, place));
     }
 
     fn own(&mut self, place: usize, group: &'h str, synced: &'h Synced) {
@@ -312,8 +321,11 @@ impl<'h> Checker<'_, 'h> {
         let Some(operation) = self.index.operation(place) else { return };
         let deleted = self.index.allowed[partition.0 as usize].topic_deleted;
         // Who deletes a topic deletes its offsets.
-        let expires = self.index.history.header.rules.offsets_expire;
-        if deleted.is_some() || expires && found.is_none() {
+        let expires = self.index.history.header.rules.offsets_expire && found.is_none();
+        if expires {
+            self.commits(group, partition).may_be_deleted(place);
+        }
+        if deleted.is_some() || expires {
             return;
         }
         let index = self.index;

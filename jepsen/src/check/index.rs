@@ -51,6 +51,8 @@ pub(super) struct Sent {
     pub(super) again: bool,
     /// Where it was first seen or acknowledged.
     pub(super) offset: i64,
+    /// The last of the offsets at which it lies: who repeats a batch without numbers may append it twice.
+    pub(super) last: i64,
     /// The first event that read it.
     pub(super) read: u32,
     /// Who reads everything at the end has read it.
@@ -251,6 +253,7 @@ impl<'h> Index<'h> {
                         place: narrow(place),
                         again: false,
                         offset: -1,
+                        last: -1,
                         read: NONE,
                         at_end: false,
                     });

@@ -206,12 +206,16 @@ impl Builder<'_, '_> {
         if self.index.allowed[partition.0 as usize].forgets {
             // What is lost makes room for others at its offset.
             let sent = &mut values[number as usize];
+            sent.last = offset;
             (sent.offset, *self.logs[partition.0 as usize].slot(offset)) =
                 (offset, Slot { offset, value: number, event: narrow(place), read: true });
             return;
         }
         let slot = self.logs[partition.0 as usize].slot(offset);
         let sent = &mut values[number as usize];
+        if slot.value == UNKNOWN || slot.value == number {
+            sent.last = sent.last.max(offset);
+        }
         if slot.value == UNKNOWN {
             (slot.value, slot.event) = (number, narrow(place));
             if sent.offset < 0 {
@@ -301,7 +305,7 @@ fn derive_offsets(index: &mut Index<'_>) {
                 let Some(number) = index.numbers.get(&value.0) else { continue };
                 let sent = &mut index.values[*number as usize];
                 if sent.offset < 0 {
-                    sent.offset = base + place;
+                    (sent.offset, sent.last) = (base + place, base + place);
                 }
             }
         }

@@ -80,10 +80,8 @@ impl Checker<'_, '_> {
     fn pass_over(&mut self, read: &Read, range: (i64, i64), within: bool, witnesses: [usize; 2]) {
         let allowed = self.index.allowed[read.partition.0 as usize];
         let log = &self.logs[read.partition.0 as usize];
-        let may_be_gone = |slot: &Slot| {
-            slot.value != u32::MAX
-                && self.index.may_be_gone(read.partition, slot.value, &self.latest)
-        };
+        let may_be_gone =
+            |slot: &Slot| self.index.slot_may_be_gone(read.partition, slot, &self.latest);
         // One that comes later in the same answer is not left out: it is not in order, which is said elsewhere.
         let comes_later =
             |slot: &Slot| read.records.iter().any(|(offset, _)| *offset == slot.offset);

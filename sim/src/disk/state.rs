@@ -133,7 +133,8 @@ impl State {
         });
     }
 
-    pub(super) const fn heal(&mut self) -> Option<Crash> {
+    pub(super) fn heal(&mut self) -> Option<Crash> {
+        self.image.heal();
         self.full = None;
         self.stalled_until = 0;
         self.crash.take()
@@ -385,7 +386,6 @@ impl State {
     }
 
     pub(super) fn lose_power(&mut self) {
-        let is_wild = !self.plan.atlas.demands_recovery();
         let drawn = *self.dice.pick(&self.plan.survivals);
         let (node, faults) = (self.node, self.faults().clone());
         let strike = |fault| faults.strike(fault, node, String::new);
@@ -396,6 +396,10 @@ impl State {
             Survival::Nothing | Survival::Pages if strike(Fault::DiskLostSectors) => drawn,
             Survival::Nothing | Survival::Pages => Survival::All,
         };
+        // Where nobody may expect to get anything back, a torn page may take what was durable with it.
+        let is_wild = pages == Survival::Torn
+            && !self.plan.atlas.demands_recovery()
+            && faults.strike(Fault::DiskRot, node, || "what lies beside torn sectors".into());
         let can_lose_names = drawn != Survival::All && self.image.has_unsynced_names();
         let names =
             if can_lose_names && strike(Fault::DiskLostNames) { drawn } else { Survival::All };

@@ -12,6 +12,7 @@ use super::{
     offsets::{EARLIEST, LATEST},
     plan::{GroupPlan, TopicKind},
 };
+use crate::oracle::KEEPS_OFFSETS;
 
 /// A client that looks at everything in the end.
 #[derive(Debug)]
@@ -179,7 +180,7 @@ impl Auditor {
                 let found = self.client.committed_offset(&group.name, &topic, index).await;
                 if found == Ok(None) && start < end {
                     let detail = format!("{}: none of {name}-{index}", group.name);
-                    self.client.recorder.violation("a group that lives keeps its offsets", detail);
+                    self.client.recorder.violation(KEEPS_OFFSETS, detail);
                 }
             }
         }

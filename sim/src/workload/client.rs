@@ -10,15 +10,17 @@ use ottla_core::{
         messages::metadata::{MetadataRequest, MetadataRequestTopic},
     },
 };
-use ottla_jepsen::history::{Call, Note, Partition};
+use ottla_jepsen::history::{BadReason, Call, Note, Partition};
 
 use super::{
     connection::{Connection, Unanswered},
     plan::TopicPlan,
     recorder::{Begun, Recorder},
+    records::Decoded,
 };
 use crate::{
     dice::Dice,
+    faults::Fault,
     timers::Timers,
     world::{ClientProcess, Environment, Phases},
 };
@@ -127,12 +129,24 @@ impl Client {
         self.recorder.invoke(self.process.node, self.number, call)
     }
 
-    /// Whether a disk may damage what a broker has verified already. From when on the world is whole that cannot be: the broker
-    /// was started anew.
-    pub fn may_read_damage(&self) -> bool {
+    /// Leaves out what may be bad because a disk damaged it, and whether there was any. A disk may damage what the broker has
+    /// verified already, until the world is whole: then the broker is started anew. What a write that landed elsewhere brought
+    /// is whole for whoever looks at checksums, but it is something else.
+    pub fn forgive_damage(&self, decoded: &mut Decoded) -> bool {
         let struck = self.environment.faults.struck();
-        !self.phases.is_healed()
-            && struck.keys().any(|fault| super::DAMAGING.contains(&fault.family()))
+        let has_damage = struck.keys().any(|fault| super::DAMAGING.contains(&fault.family()));
+        let has_strays = struck.contains_key(&Fault::DiskMisdirected);
+        let is_healed = self.phases.is_healed();
+        let damaged_at = decoded.is_damaged.then(|| decoded.bad.len() - 1);
+        let before = decoded.bad.len();
+        let mut at = 0;
+        decoded.bad.retain(|bad| {
+            let is_damaged = damaged_at == Some(at);
+            at += 1;
+            let may_be = if is_healed { has_strays && !is_damaged } else { has_damage };
+            !may_be || !matches!(bad.reason, BadReason::Corrupt(_))
+        });
+        decoded.bad.len() < before
     }
 
     /// Writes a note down.

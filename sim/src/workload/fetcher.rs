@@ -242,10 +242,9 @@ impl Fetcher {
                     continue;
                 };
                 let mut fetched = read_partition(*partition, position, data);
-                if fetched.decoded.is_damaged && client.may_read_damage() {
+                if !fetched.decoded.bad.is_empty() && client.forgive_damage(&mut fetched.decoded) {
                     // Whoever reads it notices, as does every client.
                     client.recorder.count("damaged batch noticed");
-                    fetched.decoded.bad.clear();
                 }
                 if fetched.error == ErrorCode::None {
                     reads.push(Read {

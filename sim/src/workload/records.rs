@@ -67,7 +67,7 @@ pub struct Decoded {
     pub records: Vec<(i64, Value)>,
     /// What is not as it should be.
     pub bad: Vec<Bad>,
-    /// The checksum of a batch is wrong: that is the only thing that is bad.
+    /// The last thing that is bad is a batch that is no batch, or whose checksum is wrong; all else is within whole batches.
     pub is_damaged: bool,
     /// Where to go on.
     pub next: i64,
@@ -84,7 +84,7 @@ pub fn decode(mut batches: Bytes, position: i64, topic_id: Uuid, partition: i32)
             Err(BatchError::Incomplete) => break,
             Err(error) => {
                 let reason = BadReason::Corrupt(format!("a batch: {error:?}"));
-                decoded.is_damaged = decoded.bad.is_empty();
+                decoded.is_damaged = true;
                 decoded.bad.push(Bad { offset: decoded.next, reason });
                 break;
             }

@@ -406,3 +406,21 @@ fn what_is_no_history_is_unusable() {
     never.fail(9);
     assert_eq!(reason(&never), "operation 9 ends, and never began");
 }
+
+#[test]
+fn of_a_record_that_was_appended_twice_compaction_keeps_the_last() {
+    let mut scene = Scene::new();
+    scene.create("a", "cleanup.policy", "compact");
+    scene.put_keyed(0, &[10], &[1], &[]);
+    scene.put_keyed(1, &[11], &[1], &[]);
+    scene.put_keyed(2, &[10], &[1], &[]);
+    scene.seek(3, A, 0);
+    scene.poll(3, A, &[(0, 10), (1, 11), (2, 10)]);
+    let mut lost = scene.clone();
+    scene.seek(4, A, 0);
+    scene.poll(4, A, &[(2, 10)]);
+    scene.read_all(A, &[(2, 10)]);
+    assert_eq!(scene.kinds(), []);
+    lost.read_all(A, &[(1, 11)]);
+    assert_eq!(lost.kinds(), [Kind::LostWrite]);
+}

@@ -141,3 +141,34 @@ fn generation_went_back() {
     sync(&mut forgotten, "m3", 2);
     assert_eq!(forgotten.kinds(), []);
 }
+
+#[test]
+fn a_group_that_was_forgotten_begins_anew() {
+    let mut scene = one_of_three();
+    sync(&mut scene, "m1", 4);
+    scene.call(9, Call::DeleteGroup { group: GROUP.into() }, Answer::Done);
+    let mut without = scene.clone();
+    scene.call(3, Call::Join { group: GROUP.into() }, Answer::Joined { generation: 1 });
+    for scene in [&mut scene, &mut without] {
+        // Its first generation came to nothing.
+        sync(scene, "m2", 2);
+        scene.call(2, commit(2, 1), Answer::Done);
+    }
+    assert_eq!(scene.kinds(), []);
+    assert_eq!(without.kinds(), [Kind::ZombieCommit, Kind::GenerationWentBack]);
+}
+
+#[test]
+fn offsets_that_expired_are_set_anew() {
+    let mut scene = one_of_three();
+    scene.process(2, &[(1, 11)]);
+    scene.call(2, commit(1, 2), Answer::Done);
+    let mut without = scene.clone();
+    scene.history.header.rules.offsets_expire = true;
+    scene.call(3, fetch(), Answer::Offset(None));
+    for scene in [&mut scene, &mut without] {
+        scene.call(2, commit(1, 1), Answer::Done);
+    }
+    assert_eq!(scene.kinds(), []);
+    assert_eq!(without.kinds(), [Kind::CommitWentBack]);
+}

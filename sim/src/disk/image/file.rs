@@ -400,6 +400,11 @@ impl File {
 }
 
 impl File {
+    /// Bits that turned stay turned until they are written.
+    pub(super) fn heal(&mut self) {
+        self.rot.clear();
+    }
+
     /// A page that is to be written is written to another place of the disk, and nobody notices.
     pub(super) fn misdirect(&mut self, flush: &mut Flush, number: usize) {
         if let Some(at) = flush.pages.iter().position(|page| page.number == number) {

@@ -344,6 +344,12 @@ impl Image {
         reported.count() > 0
     }
 
+    /// From now on the disk does what it is told: what is written stays as it is, and no old failure is told of.
+    pub fn heal(&mut self) {
+        self.unreported.clear();
+        self.files.values_mut().for_each(File::heal);
+    }
+
     /// Some of what a sync takes is on the disk, and then nobody goes on.
     pub fn abandon_sync(&mut self, sync: &Sync, dice: &mut Dice) {
         for (inode, flush) in &sync.files {

@@ -347,6 +347,12 @@ fn a_turned_bit_stays_turned() {
     sync(&mut image, &[file], &[]);
     image.lose_power(Survival::All, Survival::All, false, &mut dice);
     assert_eq!(rotten(&image), 1, "the disk is not");
+    image.heal();
+    assert_eq!(rotten(&image), 1, "what is damaged is not healed");
+    image.write(file, 0, &[0; 100], NOW);
+    sync(&mut image, &[file], &[]);
+    image.lose_power(Survival::All, Survival::All, false, &mut dice);
+    assert_eq!(rotten(&image), 0, "what is written is well");
 }
 
 #[test]

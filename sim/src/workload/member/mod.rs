@@ -237,6 +237,9 @@ impl Member {
     }
 
     async fn react(&mut self, fetched: &Fetched) {
+        if let Some(offset) = fetched.diverged_at {
+            self.seek(fetched.partition, offset.max(0));
+        }
         if fetched.error == ErrorCode::None {
             return;
         }
@@ -245,12 +248,16 @@ impl Member {
         let Some(topic) = self.client.topics.get(&position.topic).cloned() else { return };
         if fetched.error == ErrorCode::OffsetOutOfRange
             && let Ok(offset) = self.client.offset_at(&topic, position.index, EARLIEST).await
-            && let Some(position) = self.positions.get_mut(&fetched.partition)
         {
-            position.offset = offset;
-            let partition = fetched.partition;
-            self.client.note(Note::Seek { partition, offset: Some(offset) });
+            self.seek(fetched.partition, offset);
         }
+    }
+
+    /// Goes on elsewhere: what it read last does not lie before that.
+    fn seek(&mut self, partition: Partition, offset: i64) {
+        let Some(position) = self.positions.get_mut(&partition) else { return };
+        (position.offset, position.last_epoch) = (offset, -1);
+        self.client.note(Note::Seek { partition, offset: Some(offset) });
     }
 
     async fn heartbeat_if_due(&mut self) -> Option<Stop> {

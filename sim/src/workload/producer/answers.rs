@@ -7,7 +7,10 @@ use ottla_core::{
 use ottla_jepsen::history::Answer;
 
 use super::{Batch, OUTSTANDING_MAX, Producer};
-use crate::workload::{client::error_name, connection::Waiting, plan::TopicKind};
+use crate::{
+    oracle::NEXT_IN_ORDER,
+    workload::{client::error_name, connection::Waiting, plan::TopicKind},
+};
 
 /// What an error says of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +160,7 @@ impl Producer {
                 "{}-{}: {:?} was refused, and all before it was acknowledged",
                 batch.topic, batch.index, batch.send.producer
             );
-            self.client.recorder.violation("the next batch of a producer is in order", detail);
+            self.client.recorder.violation(NEXT_IN_ORDER, detail);
         }
         self.refuse(batch, reason);
     }
