@@ -1,14 +1,16 @@
 //! The core's machines under a model checker: every interleaving within stated bounds.
 //!
-//! A model is a [`stateright::Model`] whose state holds the core's own machines: an action is an input of theirs, and what they
+//! A model is a [`Model`](harness::Model), stateright's, whose state holds the core's own machines: an action is an input of theirs, and what they
 //! say goes into the model's network, disk and clients. Nothing of the broker is written twice.
 //!
+//! - [`advisor`]: whether settings keep the promise of at-least-once delivery.
 //! - [`group`]: consumers and their coordinator.
 //! - [`harness`] searches a model, walks in it at random, and says how many states there were and what was violated.
 //! - [`replication`]: a partition on several brokers.
 //! - [`registry`] lists all configurations: a model with bounds, the figures that are expected of it, and the mutants that it
 //!   must notice.
 
+pub mod advisor;
 pub mod group;
 pub mod harness;
 pub mod registry;

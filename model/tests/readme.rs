@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeMap, env, fmt::Write as _, fs};
 
-use ottla_model::{harness::Size, registry};
+use ottla_model::{
+    harness::{Size, counted},
+    registry,
+};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
@@ -12,6 +15,7 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const PROMISES: &[(&str, &str)] = &[
     ("NoAckedRecordLostGlobally", "What was acknowledged is on some disk"),
     ("LeaderCompleteness", "Whoever leads has what was acknowledged and what was shown"),
+    ("AckedRecordsAreServed", "Whoever leads, and knows it, has what was acknowledged"),
     ("LeaderCandidateCompleteness", "Whoever may be elected has what was shown"),
     ("ConsistentRead", "What was shown at an offset stays what is there"),
     ("CommittedPrefixBelowHw", "What a replica takes for safe is what was shown"),
@@ -39,18 +43,6 @@ const PROMISES: &[(&str, &str)] = &[
     ("OneOwnerPerGeneration", "A partition has one owner in a generation"),
     ("QuiescentMeansAllProcessed", "When all is quiet, all is processed and committed"),
 ];
-
-fn counted(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 fn configurations() -> String {
     let mut text = String::from("| configuration | bounds | states |\n|---|---|---:|\n");

@@ -8,6 +8,7 @@ mod error;
 mod group;
 mod log;
 mod produce;
+mod prove;
 mod record_format;
 mod serve;
 mod table;
@@ -66,6 +67,8 @@ enum Command {
     /// Look at the files of a data folder, without a broker
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Find out whether settings can lose records: visit every state of the broker's machines
+    Prove(prove::ProveArgs),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -133,6 +136,10 @@ pub fn main() -> ExitCode {
             conclude(run_client(global, command).map(|()| ExitCode::SUCCESS))
         }
         Command::Log(command) => conclude(log::run(command, global.json)),
+        Command::Prove(args) => {
+            tracing::begin(tracing::Told::Command { verbose: global.verbose });
+            prove::run(&args, global)
+        }
     }
 }
 
@@ -147,10 +154,7 @@ fn conclude(outcome: Result<ExitCode, CliError>) -> ExitCode {
 }
 
 fn run_client(global: Global, command: ClientCommand) -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::io("the runtime", &error))?;
+    let runtime = runtime()?;
     let client = Client::new(global.bootstrap, ClientConfig::default());
     let context = Context { client, json: global.json };
     runtime.block_on(async {
@@ -162,6 +166,11 @@ fn run_client(global: Global, command: ClientCommand) -> Result<(), CliError> {
             ClientCommand::Bench(command) => bench::run(command, &context).await,
         }
     })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().map_err(|error| CliError::io("the runtime", &error))
 }
 
 #[cfg(test)]

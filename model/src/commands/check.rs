@@ -9,9 +9,9 @@ use std::{
     thread,
 };
 
-use ottla_model::harness::{Caught, Configuration, Outcome, Stopwatch, Verdict};
+use ottla_model::harness::{Caught, Configuration, Outcome, Stopwatch, Verdict, counted};
 
-use super::{Plan, child, chosen, counted};
+use super::{Plan, child, chosen};
 
 /// One search.
 struct Task<'a> {

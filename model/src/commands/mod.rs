@@ -38,27 +38,3 @@ fn named(name: &str) -> Result<Configuration, String> {
     let found = registry::all().into_iter().find(|known| known.name == name);
     found.ok_or_else(|| format!("there is no configuration {name}; see `cargo model list`"))
 }
-
-/// A number with commas.
-fn counted(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::counted;
-
-    #[test]
-    fn numbers_have_commas() {
-        let texts = [0, 999, 1_000, 1_234_567].map(counted);
-        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
-    }
-}

@@ -6,9 +6,9 @@ use std::{
 };
 
 use ottla_core::mutants::Mutant;
-use ottla_model::harness::{Limits, Order, Progress, Violation, Walks};
+use ottla_model::harness::{Limits, Order, Progress, Violation, Walks, counted};
 
-use super::{chosen, counted, named};
+use super::{chosen, named};
 
 /// Plants a mutant, for the rest of this process.
 pub(crate) fn plant(id: Option<&str>) -> Result<(), String> {

@@ -1,8 +1,8 @@
 //! What there is to be checked.
 
-use ottla_model::harness::Size;
+use ottla_model::harness::{Size, counted};
 
-use super::{chosen, counted};
+use super::chosen;
 
 /// Lists all configurations.
 pub(crate) fn list() -> Result<bool, String> {

@@ -20,7 +20,8 @@ pub use client::{Client, Phase};
 pub use coordinator::{Broker, CommitRequest};
 use ottla_core::group::Coordinator;
 pub use state::{Action, Budgets, State};
-use stateright::{Model, Property};
+
+use crate::harness::{Model, Property};
 
 /// When members commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +56,8 @@ pub struct Group {
     pub commits: Commits,
     /// How members go through a rebalance.
     pub protocol: Protocol,
+    /// It is asked for the advisor: what is skipped and what is repeated is looked for.
+    pub is_advised: bool,
     /// The coordinator's log is not compacted.
     pub keeps_all: bool,
     /// What may go wrong, and how often.
@@ -72,6 +75,7 @@ impl Group {
             records: records.into(),
             commits: Commits::AfterProcessing,
             protocol: Protocol::Eager,
+            is_advised: false,
             keeps_all: false,
             budgets: Budgets::default(),
             ids: Vec::new(),

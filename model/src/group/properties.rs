@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stateright::{Model, Property};
+use crate::harness::{Model, Property};
 
 use super::{Group, Phase, Protocol, State};
 
@@ -31,6 +31,10 @@ pub(super) fn all(model: &Group) -> Vec<Property<Group>> {
             !state.broker.loaded && !state.broker.log.is_empty()
         }));
     }
+    if model.is_advised {
+        all.push(Property::always("NothingIsSkipped", nothing_is_skipped));
+        all.push(Property::always("ProcessedOnce", |_, state: &State| !state.seen.repeated));
+    }
     if model.protocol == Protocol::Cooperative {
         all.push(Property::sometimes("a partition is to be given back", |_, state: &State| {
             let owned = state.clients.iter().flat_map(|client| client.owned.values());
@@ -45,6 +49,20 @@ fn committed_implies_processed(_: &Group, state: &State) -> bool {
     state.processed.iter().enumerate().all(|(partition, records)| {
         let committed = usize::try_from(state.broker.committed(partition)).unwrap_or_default();
         records.iter().take(committed).all(|was| *was)
+    })
+}
+
+/// Where a record is committed that nobody has processed, a consumer has it in hand, or is about to fetch it.
+fn nothing_is_skipped(_: &Group, state: &State) -> bool {
+    state.processed.iter().enumerate().all(|(partition, records)| {
+        let committed = usize::try_from(state.broker.committed(partition)).unwrap_or_default();
+        (0..).zip(records.iter().take(committed)).all(|(record, was)| {
+            let works = state.clients.iter().filter(|client| client.works());
+            let mut works = works.filter_map(|client| client.owned.get(&partition));
+            *was || works.any(|work| {
+                work.hand == Some(record) || work.position.is_some_and(|next| next <= record)
+            })
+        })
     })
 }
 

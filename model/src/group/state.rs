@@ -34,6 +34,8 @@ pub struct Seen {
     pub answered: Vec<i64>,
     /// A committed offset went back, and not by a late commit of whoever has committed more.
     pub regressed: bool,
+    /// A record was processed twice; noted for the advisor alone.
+    pub repeated: bool,
 }
 
 /// The group, its coordinator, and what is between them.
@@ -107,6 +109,7 @@ impl State {
                 author: vec![None; model.records.len()],
                 answered: vec![-1; model.records.len()],
                 regressed: false,
+                repeated: false,
             },
         }
     }

@@ -210,7 +210,9 @@ impl Group {
         if commits == Commits::AfterProcessing {
             work.to_commit = Some(record + 1);
         }
-        state.processed[partition][usize::from(record)] = true;
+        let processed = &mut state.processed[partition][usize::from(record)];
+        state.seen.repeated |= *processed && self.is_advised;
+        *processed = true;
     }
 
     /// An OffsetCommit that is refused is answered at once; one that is not, when it is written down.

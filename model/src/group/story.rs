@@ -64,26 +64,37 @@ impl Story for Group {
         let lane = self.coordinator_lane();
         let line = |from, to, text: String| vec![Line { from, to, text }];
         let mut lines = match action {
+            Action::Join(number) if before.clients[*number].member_id.is_empty() => {
+                line(*number, lane, "asks to join the group, and is given an id".into())
+            }
             Action::Join(number) => line(*number, lane, "joins the group".into()),
             Action::Sync(number) => line(*number, lane, "asks for its assignment".into()),
-            Action::Heartbeat(number) => {
-                line(lane, *number, "answers a heartbeat: the group has changed".into())
-            }
+            Action::Heartbeat(number) => line(
+                lane,
+                *number,
+                format!("tells consumer {} that the group has changed", number + 1),
+            ),
             Action::Revoke(number) => line(*number, *number, "gives partitions back".into()),
             Action::FetchOffset(number, partition) => {
                 let of = self.partition(*partition);
                 let committed = before.broker.committed(*partition);
                 let text = if committed < 0 {
-                    format!("says that nothing is committed{of}: begin with record 0")
+                    format!(
+                        "tells consumer {} that nothing is committed{of}: it begins with record 0",
+                        number + 1
+                    )
                 } else {
-                    format!("says where to go on{of}: record {committed}")
+                    format!("tells consumer {} to go on{of} with record {committed}", number + 1)
                 };
                 line(lane, *number, text)
             }
             Action::Poll(number, partition) => {
                 let record = before.clients[*number].owned[partition].position.unwrap_or_default();
                 let of = self.partition(*partition);
-                line(*number, *number, format!("fetches record {record}{of}"))
+                // Until it has processed the record, it might as well not have fetched it.
+                let at_once = self.commits == Commits::AfterProcessing;
+                let and = if at_once { " and processes it" } else { "" };
+                line(*number, *number, format!("fetches record {record}{of}{and}"))
             }
             Action::Process(number, partition) => {
                 let record = before.clients[*number].owned[partition].hand.unwrap_or_default();

@@ -2,18 +2,21 @@
 
 mod clock;
 mod configuration;
+#[cfg(feature = "checker")]
 mod exhaust;
+mod model;
 mod outcome;
 mod search;
 mod subject;
 mod walk;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "checker"))]
 mod toy;
 
 pub use clock::{Stopwatch, peak_memory_mib};
 pub use configuration::{Caught, Configuration, Size, Verdict};
-pub use outcome::{Outcome, Progress, Violation};
+pub use model::{Expectation, Model, Property};
+pub use outcome::{Outcome, Progress, Violation, counted};
 pub use search::{Limits, search};
 pub use subject::{Line, Order, Story, Subject};
 pub use walk::{Walks, WalksOutcome};

@@ -52,3 +52,27 @@ pub struct Violation {
     /// The state in which it does not hold.
     pub state: String,
 }
+
+/// A number with commas.
+pub fn counted(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn numbers_have_commas() {
+        let texts = [0, 999, 1_000, 1_234_567].map(counted);
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -10,9 +10,10 @@ use std::{
     time::Duration,
 };
 
-use stateright::{Expectation, Model, Property};
-
-use super::{Line, Outcome, Progress, Stopwatch, Story, Violation, peak_memory_mib};
+use super::{
+    Expectation, Line, Model, Outcome, Progress, Property, Stopwatch, Story, Violation,
+    peak_memory_mib,
+};
 
 /// What a search may cost.
 #[derive(Debug, Clone, Copy)]

@@ -1,16 +1,17 @@
 //! What the harness asks of a model.
 
-use std::{fmt::Debug, hash::Hash, io, net::SocketAddr};
+use std::{fmt::Debug, hash::Hash};
+#[cfg(feature = "checker")]
+use std::{io, net::SocketAddr};
 
-use serde::{Deserialize, Serialize};
-use stateright::Model;
-
+#[cfg(feature = "checker")]
+use super::exhaust::exhaust;
 use super::{
-    Outcome, Progress,
-    exhaust::exhaust,
+    Expectation, Model, Outcome, Progress,
     search::{Limits, search},
     walk::{Walks, WalksOutcome, walk},
 };
+use serde::{Deserialize, Serialize};
 
 /// A line of a story: something is sent from one to another, or happens to one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,7 @@ pub trait Subject: Send + Sync {
     fn walk(&self, walks: &Walks, tell: &mut dyn FnMut(Progress)) -> WalksOutcome;
 
     /// Serves stateright's Explorer, until the process ends.
+    #[cfg(feature = "checker")]
     fn explore(&self, address: SocketAddr) -> io::Result<()>;
 }
 
@@ -71,10 +73,10 @@ where
         let (mut always, mut marks) = (Vec::new(), Vec::new());
         for property in Model::properties(self) {
             match property.expectation {
-                stateright::Expectation::Always => always.push(property.name),
-                stateright::Expectation::Sometimes => marks.push(property.name),
+                Expectation::Always => always.push(property.name),
+                Expectation::Sometimes => marks.push(property.name),
                 // It misses violations on cycles and on paths that join: no model of ours relies on it.
-                stateright::Expectation::Eventually => panic!("{} is not decided", property.name),
+                Expectation::Eventually => panic!("{} is not decided", property.name),
             }
         }
         (always, marks)
@@ -87,7 +89,11 @@ where
     fn search(&self, order: Order, limits: &Limits<'_>, tell: &mut dyn FnMut(Progress)) -> Outcome {
         match order {
             Order::Breadth => search(self, limits, tell),
+            #[cfg(feature = "checker")]
             Order::Depth => exhaust(self, limits, tell),
+            // Without stateright the order is the only difference.
+            #[cfg(not(feature = "checker"))]
+            Order::Depth => search(self, limits, tell),
         }
     }
 
@@ -95,6 +101,7 @@ where
         walk(self, walks, tell)
     }
 
+    #[cfg(feature = "checker")]
     fn explore(&self, address: SocketAddr) -> io::Result<()> {
         // The Explorer panics if it cannot listen, and would tell nobody why.
         drop(std::net::TcpListener::bind(address)?);

@@ -92,6 +92,10 @@ impl Replication {
                 self.replicate(state, broker, node, actions);
                 self.lead(state, broker, node, actions);
             } else {
+                // Who waits for no answer does not learn that nobody takes what he sends.
+                if self.settings.is_unacknowledged && state.partition().leader == Some(id(broker)) {
+                    self.offer_records(state, broker, actions);
+                }
                 actions.push(Action::Start(broker));
             }
             self.control(state, broker, node, actions);
@@ -109,6 +113,10 @@ impl Replication {
         if node.replica.judge_append(self.settings.acks).is_err() {
             return;
         }
+        self.offer_records(state, broker, actions);
+    }
+
+    fn offer_records(&self, state: &State, broker: u8, actions: &mut Vec<Action>) {
         for record in 0..self.bounds.records() {
             let is_next = self.is_next(state, record);
             let may_send = state.left.produces > 0 || state.is_healing && state.sent.has(record);

@@ -23,7 +23,7 @@ mod story;
 
 use std::sync::Arc;
 
-use stateright::{Model, Property};
+use crate::harness::{Model, Property};
 
 use self::{
     action::Action,

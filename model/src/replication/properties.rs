@@ -1,7 +1,8 @@
 //! What must hold in every state, and what must be reached in some.
 
 use ottla_core::{metadata::BrokerStatus, replica::ReplicaLog, types::Offset};
-use stateright::Property;
+
+use crate::harness::Property;
 
 use super::{
     Replication,
@@ -29,6 +30,7 @@ const ALWAYS: &[(&str, Condition)] = &[
 /// What must hold if the settings promise it.
 const SAFE: &[(&str, Condition)] = &[
     ("LeaderCompleteness", leader_completeness),
+    ("AckedRecordsAreServed", acked_records_are_served),
     ("LeaderCandidateCompleteness", leader_candidate_completeness),
     ("NoAckedRecordLostGlobally", no_acked_record_lost_globally),
     ("ConsistentRead", |_, state| !state.seen.has(Seen::CONFLICT)),
@@ -97,6 +99,16 @@ fn leader_completeness(_: &Replication, state: &State) -> bool {
     let node = state.node(leader);
     !node.is_up
         || has_shown(&node.log, &state.shown, state.shown.len()) && has_acked(&node.log, state)
+}
+
+/// Whoever leads, and knows it, has what was acknowledged.
+fn acked_records_are_served(_: &Replication, state: &State) -> bool {
+    let Some(leader) = state.partition().leader.map(number) else { return true };
+    let node = state.node(leader);
+    let serves = node.is_up
+        && node.replica.leader().is_some()
+        && node.replica.leader_epoch() == state.partition().leader_epoch;
+    !serves || has_acked(&node.log, state)
 }
 
 /// Whoever may be elected has what was shown.

@@ -11,6 +11,8 @@ pub struct Settings {
     pub min_insync: u8,
     /// `acks`
     pub acks: Acks,
+    /// `acks=0`: what was sent counts as acknowledged.
+    pub is_unacknowledged: bool,
     /// `flush.messages` is 1: nothing is acknowledged before it is on disk.
     pub is_durable: bool,
     /// `unclean.leader.election.enable`
@@ -19,8 +21,14 @@ pub struct Settings {
 
 impl Settings {
     /// Three replicas, two of which must be in sync, `acks=all`, and each acknowledgement durable.
-    pub const SAFE: Self =
-        Self { replicas: 3, min_insync: 2, acks: Acks::All, is_durable: true, may_lose: false };
+    pub const SAFE: Self = Self {
+        replicas: 3,
+        min_insync: 2,
+        acks: Acks::All,
+        is_unacknowledged: false,
+        is_durable: true,
+        may_lose: false,
+    };
 
     /// The same, with what was written flushed by the operating system some time.
     pub const RELAXED: Self = Self { is_durable: false, ..Self::SAFE };

@@ -13,7 +13,8 @@ use ottla_core::{
     },
     records::batch::BatchProducer,
     replica::{
-        FetchAnswer, FetchId, Proposal, Replica, ReplicaFetch, ReplicaLog, Taken, Turn, View, Want,
+        Acks, FetchAnswer, FetchId, Proposal, Replica, ReplicaFetch, ReplicaLog, Taken, Turn, View,
+        Want,
     },
     types::{ErrorCode, Offset, ProducerEpoch, ProducerId, Sequence},
 };
@@ -226,6 +227,12 @@ impl Replication {
     fn produce_record(&self, state: &mut State, to: u8, record: u8) {
         state.left.produces = state.left.produces.saturating_sub(1);
         state.sent.add(record);
+        if self.settings.is_unacknowledged {
+            state.acked.add(record);
+            if !state.node(to).is_up {
+                return;
+            }
+        }
         state.open.add(record);
         let (producer, sequence) = self.bounds.producer_of(record);
         let producer = BatchProducer {
@@ -233,8 +240,10 @@ impl Replication {
             epoch: ProducerEpoch(0),
             base_sequence: Sequence(i32::from(sequence)),
         };
-        let node = state.node(to);
-        let end = match node.log.producers().check(producer, 1) {
+        // With less than acks=all, producers are not idempotent.
+        let producer = (self.settings.acks == Acks::All).then_some(producer);
+        let check = producer.map(|producer| state.node(to).log.producers().check(producer, 1));
+        let end = match check.unwrap_or(SequenceCheck::InSequence) {
             SequenceCheck::InSequence => None,
             SequenceCheck::Duplicate(known) => {
                 state.seen.note(Seen::DUPLICATE);
@@ -247,7 +256,7 @@ impl Replication {
         };
         self.act(state, to, |node, _| {
             let end = end.unwrap_or_else(|| {
-                node.log.append(node.replica.leader_epoch(), Some(producer), 1, record);
+                node.log.append(node.replica.leader_epoch(), producer, 1, record);
                 node.replica.log_moved(&node.log);
                 node.log.end_offset()
             });

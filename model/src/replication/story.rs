@@ -26,16 +26,18 @@ impl Story for Replication {
 
     fn tell(&self, before: &State, action: &Action, after: &State) -> Vec<Line> {
         let line = |from: u8, text: String| Line { from: from.into(), to: from.into(), text };
+        let control =
+            |text: String| vec![Line { from: self.controller(), to: self.controller(), text }];
         let mut lines = match action {
             Action::Produce { to, record } => vec![Line {
                 from: self.producer(),
                 to: (*to).into(),
-                text: format!("sends record {record}"),
+                text: format!("sends record {record} to broker {to}"),
             }],
             Action::GiveUpProduce(record) => vec![Line {
                 from: self.producer(),
                 to: self.producer(),
-                text: format!("waits no longer for record {record}"),
+                text: format!("waits no longer for an answer to record {record}"),
             }],
             Action::Round { follower, answer_lost } => {
                 self.tell_round(before, *follower, *answer_lost, after)
@@ -59,17 +61,15 @@ impl Story for Replication {
             Action::LoseDisk(broker) => vec![line(*broker, "loses its disk".into())],
             Action::Start(broker) => vec![line(*broker, "starts again".into())],
             Action::Stop(broker) => vec![line(*broker, "stops in order".into())],
-            Action::Fence(_)
-            | Action::Unfence(_)
-            | Action::Move(_)
-            | Action::ShutDown(_)
-            | Action::Lower
-            | Action::Reassign
-            | Action::Cancel => vec![Line {
-                from: self.controller(),
-                to: self.controller(),
-                text: format!("{action:?}"),
-            }],
+            Action::Fence(broker) => {
+                control(format!("does not hear from broker {broker} any more"))
+            }
+            Action::Unfence(broker) => control(format!("hears from broker {broker} again")),
+            Action::Move(broker) => control(format!("is told to let broker {broker} lead")),
+            Action::ShutDown(broker) => control(format!("is told that broker {broker} will stop")),
+            Action::Lower => control("is told that one replica fewer has to be in sync".into()),
+            Action::Reassign => control("is told to move the partition to other brokers".into()),
+            Action::Cancel => control("is told to move it no more".into()),
             Action::Delete(broker) => vec![line(*broker, "deletes what is safe".into())],
             Action::Heal => vec![line(0, "nothing goes wrong from now on".into())],
         };
@@ -78,7 +78,7 @@ impl Story for Replication {
         lines.extend(acked.map(|record| Line {
             from: self.producer(),
             to: self.producer(),
-            text: format!("record {record} is acknowledged"),
+            text: format!("takes record {record} for acknowledged"),
         }));
         lines
     }
@@ -119,13 +119,19 @@ impl Replication {
         let to = leader.map_or(from, usize::from);
         let (old, new) = (&before.node(follower).log, &after.node(follower).log);
         let text = if answer_lost {
-            "fetches, and the answer is lost".into()
+            format!("fetches from broker {to}, and the answer is lost")
         } else if new.batches().len() > old.batches().len() {
-            format!("fetches record {}", new.batches().last().map_or(0, |batch| batch.payload))
+            {
+                let record = new.batches().last().map_or(0, |batch| batch.payload);
+                format!("fetches record {record} from broker {to}")
+            }
         } else if new.batches().len() < old.batches().len() {
-            format!("fetches, and cuts its log off at {}", new.batches().len())
+            format!(
+                "fetches from broker {to}, and cuts its log off: {} records stay",
+                new.batches().len()
+            )
         } else {
-            "fetches".into()
+            format!("fetches from broker {to}, and tells so how much it has")
         };
         vec![Line { from, to, text }]
     }
@@ -166,12 +172,12 @@ impl Replication {
             brokers.iter().map(|broker| broker.0).collect::<Vec<_>>()
         };
         let leader = new.leader.map_or("nobody".into(), |leader| format!("broker {leader}"));
-        let text = format!(
-            "{leader} leads in epoch {}, {:?} are in sync, {:?} eligible",
-            new.leader_epoch,
-            ids(&new.isr),
-            ids(&new.elr)
-        );
+        let eligible = match ids(&new.elr) {
+            none if none.is_empty() => String::new(),
+            some => format!(", eligible {some:?}"),
+        };
+        let (epoch, isr) = (new.leader_epoch, ids(&new.isr));
+        let text = format!("decides: {leader} leads in epoch {epoch}; in sync {isr:?}{eligible}");
         lines.push(Line { from: self.controller(), to: self.controller(), text });
     }
 }
