@@ -36,6 +36,10 @@ const PROMISES: &[(&str, &str)] = &[
         "QuiescentMeansAllReplicated",
         "When all is quiet, all is acknowledged, replicated and known to be safe",
     ),
+    (
+        "AckedIsProcessed",
+        "From end to end: when all is quiet, what was acknowledged is processed and committed",
+    ),
     ("RecoversFairly", "From every state a fair schedule leads to one where all is well"),
     ("CommittedImpliesProcessed", "No offset is committed past a record that nobody has processed"),
     ("CommitNeverRegresses", "A committed offset does not go back"),
@@ -64,7 +68,7 @@ fn promises() -> String {
     for known in registry::all() {
         let model = known.name.split('-').next().expect("a name is not empty");
         for property in known.subject.properties().0 {
-            models.insert(property, model);
+            models.entry(property).or_insert(model);
         }
         for caught in known.mutants {
             mutants.entry(caught.property).or_default().push(caught.mutant.id());

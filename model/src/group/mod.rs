@@ -19,6 +19,7 @@ mod story;
 pub use client::{Client, Phase};
 pub use coordinator::{Broker, CommitRequest};
 use ottla_core::group::Coordinator;
+pub(crate) use properties::committed_implies_processed;
 pub use state::{Action, Budgets, State};
 
 use crate::harness::{Model, Property};

@@ -45,7 +45,7 @@ pub(super) fn all(model: &Group) -> Vec<Property<Group>> {
 }
 
 /// Nothing is committed that comes after a record that nobody has processed.
-fn committed_implies_processed(_: &Group, state: &State) -> bool {
+pub(crate) fn committed_implies_processed(_: &Group, state: &State) -> bool {
     state.processed.iter().enumerate().all(|(partition, records)| {
         let committed = usize::try_from(state.broker.committed(partition)).unwrap_or_default();
         records.iter().take(committed).all(|was| *was)

@@ -23,6 +23,8 @@ mod story;
 
 use std::sync::Arc;
 
+pub(crate) use properties::no_acked_record_lost_globally;
+
 use crate::harness::{Model, Property};
 
 use self::{

@@ -135,7 +135,7 @@ fn disk_of(state: &State, broker: u8) -> u8 {
 }
 
 /// What was acknowledged is somewhere.
-fn no_acked_record_lost_globally(_: &Replication, state: &State) -> bool {
+pub(crate) fn no_acked_record_lost_globally(_: &Replication, state: &State) -> bool {
     let deleted = state.nodes.iter().map(|node| node.log.start_offset().0).max();
     let deleted = usize::try_from(deleted.unwrap_or_default()).expect("it is not negative");
     state.acked.iter().all(|record| {
