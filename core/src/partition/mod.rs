@@ -107,7 +107,7 @@ pub enum Event {
         /// The answer.
         result: Result<Option<crate::log::timestamps::TimedRecord>, ReadError>,
     },
-    /// Files of deleted segments could not be removed: where the log begins has to be written down.
+    /// Files of deleted segments are still there for a while: where the log begins has to be written down.
     StartToRemember,
     /// The log is open.
     Opened(Recovered),
@@ -379,7 +379,7 @@ impl Partition {
                 log.raise_start(self.known.start_offset.unwrap_or_default().min(log.end_offset()));
                 self.high_watermark = log.acknowledgeable();
                 self.state = State::Open(log);
-                self.removals.forget();
+                self.forget_removals(context);
                 self.layout_changed();
                 self.begin_epoch(self.leader_epoch);
                 context.events.push(Event::Opened(recovered));
@@ -417,6 +417,7 @@ impl Partition {
                     State::Failed { error, frozen: None }
                 }
             };
+        self.remember_start(context);
         self.refuse_pending(&produce::storage_error(error), context);
         if self.log().is_none() {
             for (_, search) in core::mem::take(&mut self.searches).into_values() {
@@ -531,9 +532,10 @@ impl Partition {
 
     /// Deletes the records below `offset`; their files go when whole segments are free.
     pub fn raise_start(&mut self, offset: Offset) {
+        // It may have failed since the deletion was asked for.
+        self.note_start(offset);
         if let Some(log) = self.log_mut() {
             log.raise_start(offset);
-            self.note_start(offset);
         }
     }
 

@@ -22,12 +22,6 @@ impl Removals {
     pub(super) const fn is_under_way(&self) -> bool {
         self.current.is_some()
     }
-
-    /// The log was opened anew, and has the segments whose files are still there.
-    pub(super) fn forget(&mut self) {
-        assert!(self.current.is_none(), "no log is opened while files of it are being removed");
-        *self = Self::default();
-    }
 }
 
 impl Partition {
@@ -77,10 +71,24 @@ impl Partition {
             self.removals.has_failed = true;
             let partition = self.name();
             context.disk.notice(Notice::RemovalFailed { partition, error });
-            context.events.push(Event::StartToRemember);
+            self.remember_start(context);
         }
         self.go_on_removing(&mut context.disk);
         true
+    }
+
+    /// The log was opened anew, and has the segments whose files are still there.
+    pub(super) fn forget_removals(&mut self, context: &mut Context<'_>) {
+        self.remember_start(context);
+        let removals = core::mem::take(&mut self.removals);
+        assert!(!removals.is_under_way(), "no log is opened while files of it are being removed");
+    }
+
+    /// Files of deleted segments will be there for a while. Should the broker end, the log must not begin with them again.
+    pub(super) fn remember_start(&self, context: &mut Context<'_>) {
+        if self.has_files_to_remove() {
+            context.events.push(Event::StartToRemember);
+        }
     }
 
     /// Whether files of deleted segments are there that a log which is opened anew would take for its own.

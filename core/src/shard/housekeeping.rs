@@ -20,14 +20,21 @@ impl Shard {
         self.set_timer(Timer::Retention, step.now.instant + interval);
         let expiration_ms = self.settings.producer_id_expiration_ms;
         let idle_since = Timestamp(step.now.timestamp.0.saturating_sub(expiration_ms));
+        let mut must_remember = false;
         for slot in 0..self.partitions.len() {
             let slot = u32::try_from(slot).expect("slots are counted in 32 bits");
-            self.with_partition(slot, step, |partition, context| {
+            let has_files_left = self.with_partition(slot, step, |partition, context| {
+                let has_files_left = partition.has_files_to_remove();
                 partition.delete_expired(context);
                 if let Some(log) = partition.log_mut() {
                     log.producers_mut().expire(idle_since);
                 }
+                has_files_left
             });
+            must_remember |= has_files_left == Some(true);
+        }
+        if must_remember {
+            self.renew_start_offsets(step);
         }
     }
 

@@ -239,6 +239,41 @@ fn a_partition_that_failed_keeps_its_recovery_point() {
     }
 }
 
+/// All segments are old, but there is no space for what closes the last one, or for a new one: wherever the power fails before
+/// their files are gone, the log begins behind them.
+#[test]
+fn what_was_deleted_stays_deleted_without_space() {
+    for seed in 0..60 {
+        for space_for in 0..4 {
+            let mut writer = Writer::new(seed, &[("retention.ms", "1000")]);
+            assert_eq!(writer.produce(), 0);
+            // The first look for old segments comes half a minute after the start, the next seven seconds later.
+            writer.broker.sleep_ms(35_500);
+            assert_eq!(writer.produce(), 0);
+            writer.broker.sleep_ms(1_400);
+            writer.broker.disk.fill_after(space_for);
+            writer.broker.sleep_ms(200);
+            writer.broker.disk.heal();
+            let start = writer.broker.list_offset(TOPIC, EARLIEST).offset;
+            assert_eq!(start, 4, "seed {seed}, {space_for}: what is old is deleted");
+            if seed % 3 > 0 {
+                writer.find_space();
+            } else {
+                // Where the log begins could not be written down without space; the next look for old segments does.
+                writer.broker.sleep_ms(7_000);
+            }
+            if seed % 2 == 0 {
+                writer.broker.lose_power();
+            } else {
+                writer.broker.kill();
+            }
+            writer.broker.start();
+            let content = writer.broker.read_all(TOPIC);
+            assert_eq!((content.start_offset, content.high_watermark), (4, 4), "seed {seed}");
+        }
+    }
+}
+
 /// All segments are old: whatever a power failure takes of the names, offsets do not begin anew.
 #[test]
 fn offsets_are_not_given_twice_after_all_was_deleted() {

@@ -4,6 +4,7 @@ mod model;
 
 use ottla_core::{
     disk::IoError,
+    notice::Notice,
     records::Compression,
     wire::messages::{
         create_topics::{CreatableTopic, CreateTopicsRequest},
@@ -104,6 +105,8 @@ fn setups() -> impl Strategy<Value = Setup> {
         })
 }
 
+const RETENTION_CHECK_INTERVAL_MS: u64 = 7_000;
+
 fn broker(seed: u64, setup: Setup) -> Broker {
     let (retention_bytes, retention_ms) = match setup.retention {
         Retention::Forever => ("-1".into(), "-1".into()),
@@ -112,7 +115,7 @@ fn broker(seed: u64, setup: Setup) -> Broker {
     };
     let configuration = [
         ("log.flush.offset.checkpoint.interval.ms", "5000"),
-        ("log.retention.check.interval.ms", "7000"),
+        ("log.retention.check.interval.ms", &RETENTION_CHECK_INTERVAL_MS.to_string()),
     ];
     Broker::new(seed, &configuration).with_topic(
         TOPIC,
@@ -150,6 +153,12 @@ fn run(seed: u64, setup: Setup, actions: Vec<Action>) {
             Action::Verify => {
                 broker.disk.heal();
                 broker.settle();
+                let has_failed = |notice: &Notice| matches!(notice, Notice::RemovalFailed { .. });
+                if broker.notices.iter().any(has_failed) {
+                    // What could not be removed is with the next look for old segments.
+                    broker.notices.retain(|notice| !has_failed(notice));
+                    broker.sleep_ms(RETENTION_CHECK_INTERVAL_MS);
+                }
                 // What was acknowledged before a failure is lost with it.
                 model.take_answers(&mut broker);
                 if model.has_failed(&mut broker) {
