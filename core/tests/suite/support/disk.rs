@@ -229,10 +229,24 @@ impl FakeDisk {
                         self.owed.insert(*inode, error);
                     }
                 }
+                self.fail_syncs_under_way(error);
             }
             _ => {}
         }
         Err(error)
+    }
+
+    /// A sync that has not been told of has not made durable what another one has lost.
+    fn fail_syncs_under_way(&mut self, error: IoError) {
+        let mut finished = std::mem::take(&mut self.finished);
+        for Finished { asked, result } in &mut finished {
+            let DiskOp::Sync { files, .. } = &asked.op else { continue };
+            let inodes: Vec<u64> = files.iter().filter_map(|file| self.inode(*file)).collect();
+            if inodes.iter().filter_map(|inode| self.owed.remove(inode)).count() > 0 {
+                *result = DiskResult::Failed(error);
+            }
+        }
+        self.finished = finished;
     }
 
     fn apply(&mut self, asked: &Asked) -> Result<DiskResult, IoError> {
