@@ -95,11 +95,14 @@ impl Content {
         is_lost
     }
 
+    /// How long the file is does not lie in the page cache.
     pub(super) fn drop_cache(&mut self) {
+        let length = self.cached.len();
         self.cached.clone_from(&self.durable);
         for edit in self.edits.iter() {
             edit.apply(&mut self.cached);
         }
+        self.cached.resize(length, 0);
     }
 
     pub(super) fn damage(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
