@@ -31,6 +31,9 @@ const DAMAGE: &[Kind] = &[
     Kind::LogStartWentBack,
     Kind::CommitPastUnprocessed,
     Kind::CommitWentBack,
+    // A generation that is lost comes again.
+    Kind::ZombieCommit,
+    Kind::TwoOwners,
     Kind::LostCommit,
     Kind::Unprocessed,
     Kind::GenerationWentBack,

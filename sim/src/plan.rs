@@ -101,7 +101,7 @@ impl Plan {
             nemesis,
             workload,
             chaos: overrides.chaos.unwrap_or(chaos),
-            calm_max: Duration::from_secs(600),
+            calm_max: Duration::from_secs(900),
         }
     }
 

@@ -273,6 +273,10 @@ impl Coordinator {
     pub fn expire_offsets(&mut self, context: &mut GroupContext<'_>) -> Vec<(String, usize)> {
         let retention_ms = context.settings.offsets_retention_ms;
         let mut told = Vec::new();
+        if self.phase != Phase::Serving {
+            // A group that is half read looks as if it had nothing to lose.
+            return told;
+        }
         for group in self.groups.values() {
             let expired = group.expired_offsets(retention_ms, context.now.timestamp);
             let count = expired.len();
@@ -412,5 +416,27 @@ pub fn settings(settings: &crate::config::Settings) -> GroupSettings {
         max_size: settings.group_max_size,
         offset_metadata_max_bytes: settings.offset_metadata_max_bytes,
         offsets_retention_ms: settings.offsets_retention_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Settings, group::Outbox};
+
+    #[test]
+    fn a_group_that_is_half_read_is_not_forgotten() {
+        let now = Now { instant: Instant(0), timestamp: Timestamp(0) };
+        let mut random = Random::new(1);
+        let mut out = Outbox::default();
+        let settings = settings(&Settings::defaults());
+        let mut context = GroupContext { now, settings, random: &mut random, out: &mut out };
+        let mut coordinator = Coordinator::new(0);
+        // Its offsets lie behind what was read so far.
+        coordinator.group_or_new("g", now.timestamp);
+        coordinator.expire_offsets(&mut context);
+        coordinator.fail();
+        coordinator.expire_offsets(&mut context);
+        assert!(out.writes.is_empty(), "nothing is deleted: {:?}", out.writes);
     }
 }

@@ -154,9 +154,15 @@ impl SimDisk {
 
     fn begin(&self, incarnation: Incarnation, number: u64) {
         let state = self.state();
-        if state.is_alive(incarnation) {
-            self.go_on(state, incarnation, number);
+        if !state.is_alive(incarnation) {
+            return;
         }
+        if state.beginning(number).is_some() {
+            return self.go_on(state, incarnation, number);
+        }
+        // It began earlier, for a file that it concerns was opened.
+        drop(state);
+        self.finish(incarnation, number);
     }
 
     fn finish(&self, incarnation: Incarnation, number: u64) {

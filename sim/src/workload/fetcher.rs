@@ -184,6 +184,8 @@ impl Fetcher {
     ) -> Result<Vec<Fetched>, Unanswered> {
         let request = self.request(positions, limits);
         let begun = client.invoke(Call::Poll { group: group.map(ToOwned::to_owned) });
+        // An answer may be from a broker that is gone.
+        let is_healed = client.phases.is_healed();
         let wait = u64::try_from(limits.max_wait_ms).unwrap_or(0);
         let limit = REQUEST_LIMIT + Duration::from_millis(wait);
         let response = match client.call(&request, self.version, limit).await {
@@ -213,13 +215,14 @@ impl Fetcher {
             self.session_id = response.session_id;
             self.session_epoch = if response.session_id == 0 { 0 } else { self.session_epoch + 1 };
         }
-        Ok(self.take(client, begun, positions, response, crashes))
+        Ok(self.take(client, begun, is_healed, positions, response, crashes))
     }
 
     fn take(
         &self,
         client: &Client,
         begun: Begun,
+        is_healed: bool,
         positions: &mut Positions,
         response: FetchResponse,
         crashes: bool,
@@ -242,7 +245,8 @@ impl Fetcher {
                     continue;
                 };
                 let mut fetched = read_partition(*partition, position, data);
-                if !fetched.decoded.bad.is_empty() && client.forgive_damage(&mut fetched.decoded) {
+                let is_bad = !fetched.decoded.bad.is_empty();
+                if is_bad && client.forgive_damage(&mut fetched.decoded, is_healed) {
                     // Whoever reads it notices, as does every client.
                     client.recorder.count("damaged batch noticed");
                 }

@@ -71,7 +71,7 @@ pub struct Parts {
 }
 
 /// How long each step may take, once the world is whole.
-const STEP_LIMIT: Duration = Duration::from_secs(45);
+const STEP_LIMIT: Duration = Duration::from_secs(90);
 /// How long offsets must stay that nobody commits anew: longer than `offsets.retention.minutes`.
 const OFFSETS_STAY: Duration = Duration::from_secs(75);
 

@@ -45,7 +45,7 @@ impl Producer {
         // Who numbers batches wants to know what became of them.
         let acks = if self.plan.is_idempotent && acks == 0 { -1 } else { acks };
         for _ in 0..self.client.dice.range(1..3) {
-            let Some(batch) = self.new_batch(acks) else { continue };
+            let Some(batch) = self.new_batch(acks, &taken) else { continue };
             if taken.iter().all(|other| other.partition() != batch.partition()) {
                 taken.push(batch);
             } else {
@@ -55,16 +55,21 @@ impl Producer {
         taken
     }
 
-    fn outstanding(&self, partition: Partition) -> usize {
+    /// How many batches of a partition are under way, or about to be.
+    fn outstanding(&self, partition: Partition, taken: &[Batch]) -> usize {
         let in_flight = self.in_flight.iter().flat_map(|request| &request.batches);
-        in_flight.chain(&self.again).filter(|batch| batch.partition() == partition).count()
+        in_flight
+            .chain(&self.again)
+            .chain(taken)
+            .filter(|batch| batch.partition() == partition)
+            .count()
     }
 
-    fn new_batch(&mut self, acks: i16) -> Option<Batch> {
+    fn new_batch(&mut self, acks: i16, taken: &[Batch]) -> Option<Batch> {
         let (plan, topic) = self.client.any_topic(|_| true)?;
         let index = self.client.any_partition(&topic);
         let partition = self.client.partition(&topic, index);
-        let outstanding = self.outstanding(partition);
+        let outstanding = self.outstanding(partition, taken);
         let is_new = self.known.get(&partition).is_none_or(|known| known.acknowledged.is_empty());
         // A broker that does not know the producer takes any sequence for the first one (KAFKA-14904).
         let outstanding_max = if self.plan.is_idempotent && is_new { 1 } else { OUTSTANDING_MAX };
