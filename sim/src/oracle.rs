@@ -23,6 +23,7 @@ const DAMAGE: &[Kind] = &[
     Kind::NonmonotonicSend,
     Kind::RealtimeOrder,
     Kind::ZombieSend,
+    Kind::SequenceGap,
     Kind::IntNonmonotonicSend,
     // The checksum of a batch does not cover its base offset.
     Kind::ReadAboveHighWatermark,

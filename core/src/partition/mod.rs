@@ -537,6 +537,8 @@ impl Partition {
         if let Some(log) = self.log_mut() {
             log.raise_start(offset);
         }
+        // It is written down, also if the log has failed meanwhile.
+        self.note_start(offset);
     }
 
     /// Should the log be opened anew, it is to begin at `offset`.

@@ -406,7 +406,10 @@ impl Shard {
                     (is_later || partition.has_files_to_remove()).then_some(start)
                 }
                 // It cannot be served; what was known of it is still so.
-                None => partition.known().start_offset,
+                None => {
+                    let moved = Some(moved).filter(|moved| *moved > Offset::ZERO);
+                    partition.known().start_offset.max(moved)
+                }
             };
             if let Some(start) = start {
                 let topic = offsets.entry(partition.topic_name().into()).or_default();

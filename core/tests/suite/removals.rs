@@ -66,6 +66,41 @@ fn a_removal_that_fails() {
     }
 }
 
+/// A log that fails while its new start is written down begins there all the same, whatever is written down after that.
+#[test]
+fn a_start_that_outlives_a_failure() {
+    let mut told = 0;
+    for steps in 0..30 {
+        let mut broker = broker(steps, &[]).with_topic("u", 1, &[]);
+        broker.kill();
+        broker.start();
+        let record = (BEGINNING.0, None, Some(&b"some value"[..]));
+        let records = batch(Compression::None, &[record]);
+        broker.produce("u", records.clone());
+        broker.produce("u", records.clone());
+        let connection = broker.connect();
+        let deletion = broker.begin_delete_records(connection, TOPIC, 7);
+        for _ in 0..steps {
+            broker.step();
+        }
+        let other = broker.connect();
+        broker.disk.fail(Kind::Write, 0, IoError::Os(5));
+        broker.begin_produce(other, TOPIC, records);
+        broker.settle();
+        broker.disk.heal();
+        let is_deleted = broker.records_deleted(deletion) == Some((0, 7));
+        // Another log's start is written down into the same file.
+        broker.begin_delete_records(other, "u", 1);
+        broker.settle();
+        broker.kill();
+        broker.start();
+        let start = broker.list_offset(TOPIC, EARLIEST).offset;
+        assert!(!is_deleted || start == 7, "after {steps} steps: {start}");
+        told += usize::from(is_deleted && start == 7);
+    }
+    assert!(told > 0, "some are told");
+}
+
 /// What could not be removed is removed later.
 #[test]
 fn a_removal_is_tried_again() {

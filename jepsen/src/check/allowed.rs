@@ -138,15 +138,22 @@ impl Index<'_> {
     /// Where the last record of each key lies, in partitions that are compacted.
     pub(super) fn latest(&self) -> Latest {
         let mut latest = Latest::new();
-        for sent in &self.values {
+        for (number, sent) in (0..).zip(&self.values) {
             let batch = &self.batches[sent.batch as usize];
             let partition = batch.send.partition;
-            let compacts = self.allowed[partition.0 as usize].compacts;
+            let allowed = self.allowed[partition.0 as usize];
             if let Some(key) = key(batch.send, sent.place)
-                && compacts
+                && allowed.compacts
             {
+                // A tombstone may have removed what lies before it, and have gone, before anybody saw where it lay.
+                let unseen = allowed.tombstones_go
+                    && is_tombstone(batch.send, sent.place)
+                    && self.batches_of(number, sent).iter().any(|batch| {
+                        let batch = &self.batches[*batch as usize];
+                        batch.operation.outcome != Outcome::Fail && batch.offset.is_none()
+                    });
                 let known = latest.entry((partition, key)).or_insert(-1);
-                *known = (*known).max(sent.last);
+                *known = (*known).max(if unseen { i64::MAX } else { sent.last });
             }
         }
         latest

@@ -290,7 +290,13 @@ fn bounds_go_forward() {
     assert_eq!(probes(true, [high(3), high(3)]), []);
     assert_eq!(probes(true, [high(3), high(2)]), [Kind::HighWatermarkWentBack]);
     assert_eq!(probes(true, [epoch(3), epoch(2)]), [Kind::LeaderEpochWentBack]);
-    assert_eq!(probes(true, [start(3), start(2)]), [Kind::LogStartWentBack]);
+    // Retention may be cut short.
+    assert_eq!(probes(true, [start(3), start(2)]), []);
+    let mut deleted = Scene::new();
+    let operation = deleted.invoke(9, Call::DeleteRecords { partition: A, offset: 3 });
+    deleted.info(operation);
+    [start(3), start(2)].into_iter().for_each(|probed| deleted.probe(probed));
+    assert_eq!(deleted.kinds(), [Kind::LogStartWentBack]);
     assert_eq!(probes(false, [start(0), start(2)]), [Kind::DeletedTooMuch]);
     let both = Probed { log_start: Some(2), high_watermark: Some(1), ..Probed::default() };
     assert_eq!(probes(true, [high(0), both]), [Kind::BoundsOutOfOrder]);
@@ -423,4 +429,22 @@ fn of_a_record_that_was_appended_twice_compaction_keeps_the_last() {
     assert_eq!(scene.kinds(), []);
     lost.read_all(A, &[(1, 11)]);
     assert_eq!(lost.kinds(), [Kind::LostWrite]);
+}
+
+#[test]
+fn a_tombstone_of_which_nobody_knows_may_have_removed_what_was_before_it() {
+    for (stays, expected) in [("500", vec![]), ("86400000000", vec![Kind::LostWrite])] {
+        let mut scene = Scene::new();
+        scene.create("a", "cleanup.policy", "compact");
+        scene.create("a", "delete.retention.ms", stays);
+        scene.put_keyed(0, &[10], &[1], &[]);
+        scene.put_keyed(1, &[11], &[2], &[]);
+        let values = vec![Value(12)];
+        let (keys, tombstones) = (vec![1], vec![0]);
+        let send = Send { partition: A, acks: -1, values, keys, tombstones, ..Send::default() };
+        let operation = scene.invoke(1, Call::Send(send));
+        scene.info(operation);
+        scene.read_all(A, &[(1, 11)]);
+        assert_eq!(scene.kinds(), expected);
+    }
 }

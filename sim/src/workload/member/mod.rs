@@ -282,7 +282,11 @@ impl Member {
                 let stop = Stop::of(error);
                 (error != ErrorCode::None && stop != Stop::Unclear).then_some(stop)
             }
-            Err(_) => None,
+            Err(_) => {
+                // The connection may have been idle for too long; the session is not.
+                self.heartbeat_at = now + 200_000_000;
+                None
+            }
         }
     }
 
