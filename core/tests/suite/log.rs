@@ -163,7 +163,7 @@ fn run(seed: u64, setup: Setup, actions: Vec<Action>) {
                 model.take_answers(&mut broker);
                 if model.has_failed(&mut broker) {
                     // A full disk that has space again is all that is needed; any other failure lasts.
-                    model.sync_failed();
+                    model.sync_failed(&broker);
                     broker.note_space(1 << 40);
                     broker.settle();
                     model.opened(&mut broker);
@@ -202,7 +202,7 @@ fn restart(broker: &mut Broker, model: &mut Model, crash: Crash) {
             broker.stop();
         }
     }
-    model.sync_failed();
+    model.sync_failed(broker);
     model.process_ended();
     // The start itself may be cut short as well.
     while broker.dice.percent(20) {

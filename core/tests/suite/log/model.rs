@@ -90,9 +90,11 @@ impl Model {
     }
 
     /// A sync has failed, if one was to: what it was to make durable may be lost, as if the power had failed.
-    pub(super) fn sync_failed(&mut self) {
+    /// One that failed may have another one fail for what it has lost.
+    pub(super) fn sync_failed(&mut self, broker: &Broker) {
         if std::mem::take(&mut self.sync_may_fail) {
             self.power_lost();
+            self.sync_may_fail = broker.disk.owes_failures();
         }
     }
 

@@ -122,6 +122,11 @@ impl FakeDisk {
         self.space_for == Some(0)
     }
 
+    /// Whether another sync will fail for what one has lost.
+    pub(crate) fn owes_failures(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
     /// Forgets the failures that are yet to come; there is space.
     pub(crate) fn heal(&mut self) {
         self.failures.clear();
