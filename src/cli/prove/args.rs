@@ -146,7 +146,8 @@ impl ProveArgs {
                 crashes,
                 power_losses,
                 leader_changes,
-                lags: lags.unwrap_or(factor - min_insync),
+                // Nobody lags but followers.
+                lags: lags.unwrap_or(factor - min_insync).min(factor - 1),
             },
         })
     }
