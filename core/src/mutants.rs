@@ -90,6 +90,8 @@ mutants! {
     DamagedBatchServed = "S29",
     /// What is left of a log without its first segment is taken for the whole.
     LostBeginningOverlooked = "S30",
+    /// A checkpoint whose name a killed broker had not synced is believed as if it were durable.
+    CheckpointBelievedUnsynced = "S31",
     /// A producer's new epoch may begin at any sequence.
     AnySequenceInNewEpoch = "P2",
     /// What is known of producers goes when old segments do (KIP-360).

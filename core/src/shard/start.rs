@@ -64,7 +64,15 @@ enum Awaited {
     StartOffsets,
     CleanerOffsets,
     MarkerRemoved,
-    MarkerForgotten,
+    NamesSynced,
+}
+
+impl Life {
+    /// Whether any checkpoint says anything.
+    fn has_checkpoints(&self) -> bool {
+        let all = [&self.recovery_points, &self.start_offsets, &self.cleaner_offsets];
+        all.into_iter().any(|offsets| !offsets.is_empty())
+    }
 }
 
 impl Shard {
@@ -106,18 +114,14 @@ impl Shard {
             (Awaited::CleanerOffsets, DiskResult::Bytes(bytes)) => {
                 self.life.cleaner_offsets = checkpoint_file::decode(&bytes);
             }
-            (Awaited::MarkerRemoved, _) => {
-                let directories = [DirectoryId::DATA].into();
-                let io = self.disk(step).submit(DiskOp::Sync { files: Vec::new(), directories });
-                self.life.waiting.insert(io.number, Awaited::MarkerForgotten);
-            }
+            (Awaited::MarkerRemoved, _) => self.sync_names(step),
             // A checkpoint that is not there says nothing.
             (
                 Awaited::Listing
                 | Awaited::RecoveryPoints
                 | Awaited::StartOffsets
                 | Awaited::CleanerOffsets
-                | Awaited::MarkerForgotten,
+                | Awaited::NamesSynced,
                 _,
             ) => {}
         }
@@ -126,6 +130,14 @@ impl Shard {
             self.plan_opening(step);
         }
         self.open_more(step);
+    }
+
+    /// Makes durable which names the data folder's files have. Whoever was killed may have renamed a checkpoint and not come to
+    /// sync that: were it believed as it is, compaction would touch what recovery begins from after the next power failure.
+    fn sync_names(&mut self, step: &mut Step<'_>) {
+        let directories = [DirectoryId::DATA].into();
+        let io = self.disk(step).submit(DiskOp::Sync { files: Vec::new(), directories });
+        self.life.waiting.insert(io.number, Awaited::NamesSynced);
     }
 
     /// Sorts what lies in the data folder.
@@ -137,6 +149,8 @@ impl Shard {
             // Gone for certain before anything is written: a crash from now on is one.
             let io = self.disk(step).submit(DiskOp::Remove(CLEAN_SHUTDOWN));
             self.life.waiting.insert(io.number, Awaited::MarkerRemoved);
+        } else if self.life.has_checkpoints() && !planted(Mutant::CheckpointBelievedUnsynced) {
+            self.sync_names(step);
         }
         let mut existing: BTreeSet<String> = listing
             .into_iter()

@@ -190,6 +190,13 @@ proptest! {
     }
 }
 
+/// Killed between the renaming of the checkpoint and the sync of that, then compacted, then without power: recovery must not begin
+/// at the older checkpoint, within a segment that has been rewritten.
+#[test]
+fn a_checkpoint_whose_name_was_not_synced() {
+    run(11_839_559_726_709_222_217, 11, 1, 5);
+}
+
 /// A log of several segments over few keys, which is about to be compacted for the second time.
 fn dirty_log(seed: u64) -> (Broker, History) {
     let mut dice = Dice::new(seed);
