@@ -25,6 +25,7 @@ pub struct NemesisPlan {
     power_at_operation: Option<u64>,
     pause: Option<Pace>,
     stop: Option<Pace>,
+    wipe: Option<Pace>,
 }
 
 /// How often something happens, and how long it lasts; both on the average.
@@ -63,6 +64,8 @@ impl NemesisPlan {
         let at_operation = dice.magnitude(10..5_000);
         let kill_at_operation = has(Family::ProcessKill).then_some(at_operation);
         let power_at_operation = has(Family::ProcessPower).then_some(at_operation);
+        let wipe = Pace::draw(dice, 5_000..40_000, 20..5_000);
+        let wipe = has(Family::DiskWipe).then_some(wipe);
         Self {
             partition,
             slow_link,
@@ -74,6 +77,7 @@ impl NemesisPlan {
             power_at_operation,
             pause,
             stop,
+            wipe,
         }
     }
 
@@ -88,6 +92,7 @@ impl NemesisPlan {
             ("power loss", self.power),
             ("pause", self.pause),
             ("stop", self.stop),
+            ("wiped disk", self.wipe),
         ];
         let mut parts: Vec<String> = paces
             .iter()
@@ -121,7 +126,7 @@ impl NemesisPlan {
 
 /// Begins to trouble the world, until it is healed.
 pub(crate) fn begin(world: &World, plan: &NemesisPlan, dice: &mut Dice) {
-    let troubles: [(Option<Pace>, Cause); 8] = [
+    let troubles: [(Option<Pace>, Cause); 9] = [
         (plan.partition, partition),
         (plan.slow_link, slow_link),
         (plan.clock_drift, clock_drift),
@@ -130,6 +135,7 @@ pub(crate) fn begin(world: &World, plan: &NemesisPlan, dice: &mut Dice) {
         (plan.power, power),
         (plan.pause, pause),
         (plan.stop, stop),
+        (plan.wipe, wipe),
     ];
     for (pace, trouble) in troubles {
         let mut dice = dice.split();
@@ -270,6 +276,20 @@ fn power(trouble: Trouble<'_>) {
         && trouble.strike(Fault::ProcessPower, broker.node(), || format!("for {lasts:?}"))
     {
         broker.power_loss();
+        trouble.later(move |_| broker.start());
+    }
+}
+
+/// A machine whose disk is broken comes back with another, which is empty.
+fn wipe(trouble: Trouble<'_>) {
+    let broker = trouble.dice.pick(&trouble.world.brokers).clone();
+    let lasts = trouble.lasts;
+    if broker.is_running()
+        && broker.disk().may_be_wiped()
+        && trouble.strike(Fault::DiskWiped, broker.node(), || format!("after {lasts:?}"))
+    {
+        broker.power_loss();
+        broker.disk().wipe();
         trouble.later(move |_| broker.start());
     }
 }

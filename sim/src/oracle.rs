@@ -40,11 +40,27 @@ const DAMAGE: &[Kind] = &[
     Kind::GenerationWentBack,
 ];
 
+/// What may be besides where a broker has forgotten everything: its topics are made again, and begin anew.
+const FORGOTTEN: &[Kind] = &[Kind::LeaderEpochWentBack, Kind::PhantomOffset];
+
 /// What clients notice themselves, and what may be as well then: what is known of a producer goes with its batches.
 const DAMAGE_NOTICED: &[&str] = &[NEXT_IN_ORDER, KEEPS_OFFSETS];
 
+/// What became of what had been durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// It is all there.
+    None,
+    /// Some of it may be damaged.
+    Spoilt,
+    /// All of it is gone.
+    Wiped,
+}
+
 /// The first batch of a producer that is not acknowledged follows those that are.
 pub const NEXT_IN_ORDER: &str = "the next batch of a producer is in order";
+/// No two producers get the same id.
+pub const IDS_ARE_UNIQUE: &str = "producer ids are unique";
 /// Offsets expire only where nobody lives.
 pub const KEEPS_OFFSETS: &str = "a group that lives keeps its offsets";
 
@@ -58,11 +74,15 @@ pub fn judge(
     operations: BTreeMap<String, u64>,
     mut violations: Vec<Violation>,
     stalled: Vec<String>,
-    is_damaged: bool,
+    damage: Damage,
 ) -> Outcome {
-    if is_damaged {
-        violations.retain(|violation| !DAMAGE_NOTICED.contains(&violation.property.as_str()));
-    }
+    let is_damaged = damage != Damage::None;
+    let is_wiped = damage == Damage::Wiped;
+    violations.retain(|violation| {
+        let property = violation.property.as_str();
+        !(is_damaged && DAMAGE_NOTICED.contains(&property)
+            || is_wiped && property == IDS_ARE_UNIQUE)
+    });
     match check(&history) {
         Err(unusable) => violations.push(Violation {
             property: "the history can be judged".into(),
@@ -73,7 +93,9 @@ pub fn judge(
             for anomaly in report.anomalies.iter() {
                 // Who did not come to the end has not seen everything.
                 let unfinished = !stalled.is_empty() && anomaly.kind == Kind::Unseen;
-                if unfinished || is_damaged && DAMAGE.contains(&anomaly.kind) {
+                let may_be = is_damaged && DAMAGE.contains(&anomaly.kind)
+                    || is_wiped && FORGOTTEN.contains(&anomaly.kind);
+                if unfinished || may_be {
                     continue;
                 }
                 let events = anomaly.witnesses.iter().take(EVENTS_MAX);

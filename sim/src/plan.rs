@@ -59,6 +59,10 @@ pub struct Overrides {
 /// How often a run is without any faults: it tells bugs of the simulator from the broker's.
 const CALM_RUNS: u64 = MILLION / 50;
 
+/// How many of the runs that would have them keep disks that are wiped where a broker is alone: nobody can make it whole, so that
+/// little may be demanded.
+const WIPED_ALONE: u64 = MILLION / 8;
+
 /// How many runs have a family.
 const FAMILY: u64 = MILLION / 2;
 
@@ -68,8 +72,7 @@ impl Plan {
         let stream = |purpose| Dice::new(seed, purpose, 0);
         let brokers = 1;
         let mut families = draw_families(&mut stream("families"));
-        if brokers == 1 {
-            // There is nothing that it could be made whole from.
+        if brokers == 1 && !stream("wipe").chance(WIPED_ALONE) {
             families.remove(&Family::DiskWipe);
         }
         families.retain(|family| !overrides.without.contains(family));

@@ -28,7 +28,7 @@ use self::roles::Cast;
 use crate::{
     dice::Dice,
     faults::Family,
-    oracle,
+    oracle::{self, Damage},
     timers::Timers,
     world::{Environment, Stage},
 };
@@ -90,7 +90,14 @@ pub async fn run(stage: Stage, plan: WorkloadPlan, dice: Dice) -> Outcome {
         recorder.note(0, forgets());
     }
     let (history, operations, violations) = recorder.finish();
-    oracle::judge(history, operations, violations, stalled, has(DAMAGING))
+    let damage = if has(&[Family::DiskWipe]) {
+        Damage::Wiped
+    } else if has(DAMAGING) {
+        Damage::Spoilt
+    } else {
+        Damage::None
+    };
+    oracle::judge(history, operations, violations, stalled, damage)
 }
 
 /// With these, what was not synced may be gone.
@@ -98,7 +105,7 @@ const FORGETFUL: &[Family] =
     &[Family::ProcessPower, Family::DiskSync, Family::DiskError, Family::DiskFull];
 
 /// With these, what was synced may be damaged; a broker that is alone has nobody to be helped by.
-const DAMAGING: &[Family] = &[Family::DiskRot];
+const DAMAGING: &[Family] = &[Family::DiskRot, Family::DiskWipe];
 
 fn forgets() -> Note {
     Note::Fault(Struck {

@@ -13,6 +13,7 @@ use ottla_jepsen::history::{
 use super::Violation;
 use crate::{
     node::NodeIndex,
+    oracle,
     trace::{Kind, Trace},
     world::Environment,
 };
@@ -175,7 +176,7 @@ impl Recorder {
     pub fn producer_id(&self, id: i64) {
         if !self.state().producer_ids.insert(id) {
             let detail = format!("producer id {id} was given out twice");
-            self.violation("producer ids are unique", detail);
+            self.violation(oracle::IDS_ARE_UNIQUE, detail);
         }
     }
 
