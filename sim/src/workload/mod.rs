@@ -142,6 +142,7 @@ async fn perform(parts: &Parts, mut dice: Dice) -> Vec<String> {
     }
     let steps = async {
         must_end(timers, "making topics", progress, cast.topics_are_made()).await?;
+        must_end(timers, "administering", progress, cast.admins_end()).await?;
         must_end(timers, "writing", progress, cast.producers_end()).await?;
         must_end(timers, "a fetch that waits", progress, cast.try_waiting(parts)).await?;
         progress.all_is_written();

@@ -60,6 +60,7 @@ pub struct Cast {
     producers: Vec<Flag>,
     readers: Vec<Flag>,
     members: Vec<Flag>,
+    admins: Vec<Flag>,
     auditors: [Dice; 3],
 }
 
@@ -73,6 +74,7 @@ impl Cast {
             producers: Vec::new(),
             readers: Vec::new(),
             members: Vec::new(),
+            admins: Vec::new(),
             auditors,
         };
         let mut seats = 0;
@@ -106,8 +108,9 @@ impl Cast {
         }
         for number in 0..parts.plan.admins {
             let part = Part::Administer { is_first: false };
-            // That it ends is known by its topics being there, which others wait for.
-            play(format!("admin-{number}"), part, &Flag::default(), dice.split());
+            let flag = Flag::default();
+            play(format!("admin-{number}"), part, &flag, dice.split());
+            cast.admins.push(flag);
         }
         cast
     }
@@ -115,6 +118,13 @@ impl Cast {
     /// Waits until all topics were there once.
     pub async fn topics_are_made(&self) {
         self.topics_made.raised().await;
+    }
+
+    /// Waits until nobody changes topics any more: who read one to its end while it is deleted would never come there.
+    pub async fn admins_end(&self) {
+        for admin in &self.admins {
+            admin.raised().await;
+        }
     }
 
     /// Waits until everything that was sent is answered.
