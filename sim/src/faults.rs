@@ -365,6 +365,13 @@ impl Faults {
         let struck = state.counts.iter().filter(|(_, (_, struck))| *struck > 0);
         struck.map(|(fault, (_, struck))| (*fault, *struck)).collect()
     }
+
+    /// Whether a fault of one of these families has struck.
+    pub fn any_struck(&self, families: &[Family]) -> bool {
+        let state = self.state();
+        let mut counts = state.counts.iter();
+        counts.any(|(fault, (_, struck))| *struck > 0 && families.contains(&fault.family()))
+    }
 }
 
 #[cfg(test)]

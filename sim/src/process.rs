@@ -298,8 +298,7 @@ impl BrokerMachine {
         self.disk().heal();
         self.resume();
         let failures = [Family::DiskError, Family::DiskSync, Family::DiskFull, Family::DiskRot];
-        let struck = self.environment().faults.struck();
-        if struck.keys().any(|fault| failures.contains(&fault.family())) {
+        if self.environment().faults.any_struck(&failures) {
             self.kill();
         }
         self.start();
@@ -351,8 +350,7 @@ impl BrokerMachine {
             Family::DiskRot,
             Family::ProcessPause,
         ];
-        let struck = self.environment().faults.struck();
-        struck.keys().any(|fault| reasons.contains(&fault.family()))
+        self.environment().faults.any_struck(&reasons)
     }
 }
 

@@ -532,13 +532,11 @@ impl Partition {
 
     /// Deletes the records below `offset`; their files go when whole segments are free.
     pub fn raise_start(&mut self, offset: Offset) {
-        // It may have failed since the deletion was asked for.
+        // It is written down, also if the log has failed since the deletion was asked for.
         self.note_start(offset);
         if let Some(log) = self.log_mut() {
             log.raise_start(offset);
         }
-        // It is written down, also if the log has failed meanwhile.
-        self.note_start(offset);
     }
 
     /// Should the log be opened anew, it is to begin at `offset`.

@@ -130,12 +130,12 @@ impl Client {
     }
 
     /// Leaves out what may be bad because a disk damaged it, and whether there was any. A disk may damage what the broker has
-    /// verified already, if it was asked before the world was whole: then the broker is started anew. What a write that landed elsewhere brought
-    /// is whole for whoever looks at checksums, but it is something else.
+    /// verified already, if it was asked before the world was whole: then the broker is started anew. What a write that landed
+    /// elsewhere brought is whole for whoever looks at checksums, but it is something else.
     pub fn forgive_damage(&self, decoded: &mut Decoded, is_healed: bool) -> bool {
-        let struck = self.environment.faults.struck();
-        let has_damage = struck.keys().any(|fault| super::DAMAGING.contains(&fault.family()));
-        let has_strays = struck.contains_key(&Fault::DiskMisdirected);
+        let faults = &self.environment.faults;
+        let has_damage = faults.any_struck(super::DAMAGING);
+        let has_strays = faults.struck().contains_key(&Fault::DiskMisdirected);
         let damaged_at = decoded.is_damaged.then(|| decoded.bad.len() - 1);
         let before = decoded.bad.len();
         let mut at = 0;

@@ -84,8 +84,7 @@ pub async fn run(stage: Stage, plan: WorkloadPlan, dice: Dice) -> Outcome {
     let progress = Progress::default();
     let parts = Parts { stage, plan, recorder: recorder.clone(), progress };
     let stalled = perform(&parts, dice).await;
-    let struck = environment.faults.struck();
-    let has = |families: &[Family]| struck.keys().any(|fault| families.contains(&fault.family()));
+    let has = |families: &[Family]| environment.faults.any_struck(families);
     if has(FORGETFUL) {
         recorder.note(0, forgets());
     }
@@ -136,8 +135,7 @@ async fn perform(parts: &Parts, mut dice: Dice) -> Vec<String> {
     let progress = &parts.progress;
     let cast = Cast::begin(parts, &mut dice);
     parts.stage.phases.healed().await;
-    let struck = parts.stage.environment.faults.struck();
-    if struck.keys().any(|fault| DAMAGING.contains(&fault.family())) {
+    if parts.stage.environment.faults.any_struck(DAMAGING) {
         progress.is_damaged();
     }
     let steps = async {

@@ -9,17 +9,7 @@ use ottla_model::{
 };
 
 use super::OfTopic;
-use crate::cli::CliError;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Acks {
-    #[value(name = "0")]
-    None,
-    #[value(name = "1")]
-    Leader,
-    #[value(name = "all", alias = "-1")]
-    All,
-}
+use crate::cli::{CliError, produce::AcksArg};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FlushArg {
@@ -51,8 +41,8 @@ enum Consumer {
 #[command(verbatim_doc_comment)]
 pub(crate) struct ProveArgs {
     /// Which acknowledgement the producer waits for
-    #[arg(long, value_enum, default_value_t = Acks::All)]
-    acks: Acks,
+    #[arg(long, value_enum, default_value_t = AcksArg::All)]
+    acks: AcksArg,
     /// How many replicas there are; 3 if no topic says otherwise
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=5))]
     replication_factor: Option<u8>,
@@ -129,9 +119,9 @@ impl ProveArgs {
         let Given { crashes, power_losses, leader_changes, lags } = self.faults;
         Ok(Question {
             acks: match self.acks {
-                Acks::None => advisor::Acks::None,
-                Acks::Leader => advisor::Acks::Leader,
-                Acks::All => advisor::Acks::All,
+                AcksArg::None => advisor::Acks::None,
+                AcksArg::Leader => advisor::Acks::Leader,
+                AcksArg::All => advisor::Acks::All,
             },
             replication_factor: factor,
             min_insync,

@@ -34,7 +34,7 @@ impl Shard {
         bytes >= u64::from(fetch.min_bytes)
     }
 
-    pub(super) fn available(&self, part: &Part) -> u32 {
+    fn available(&self, part: &Part) -> u32 {
         let bytes = || {
             let partition = self.partition(part.slot?)?;
             let limit = partition.high_watermark();
