@@ -118,7 +118,7 @@ impl Shard {
         for (index, place, group_id) in deletions {
             let request = Some((asked.id, place));
             self.with_coordinator(index, step, |coordinator, context| {
-                if let Some(group) = coordinator.group(&group_id) {
+                if let Some(group) = coordinator.group_mut(&group_id) {
                     group.delete(request, context);
                 }
             });

@@ -3,12 +3,16 @@
 //! A coordinator reads its partition from beginning to end before it answers anything, so that it never serves from half of what
 //! it knew. What its groups want written down is appended to the partition, and takes effect once it is durable.
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 
 use bytes::Bytes;
 
 use super::{
-    Group, GroupContext, GroupSettings, Then, Write,
+    Group, GroupContext, GroupSettings, OffsetKey, Then, Write,
     records::{self, Read},
 };
 use crate::{
@@ -277,10 +281,20 @@ impl Coordinator {
             // A group that is half read looks as if it had nothing to lose.
             return told;
         }
-        for group in self.groups.values() {
-            let expired = group.expired_offsets(retention_ms, context.now.timestamp);
+        // What is being committed is as good as there: its tombstone would lie behind it.
+        let mut under_way: BTreeMap<&str, BTreeSet<&OffsetKey>> = BTreeMap::new();
+        for write in self.writes.values() {
+            if let Then::Commit { offsets, .. } = &write.then {
+                let keys = offsets.iter().map(|(key, _)| key);
+                under_way.entry(&write.group).or_default().extend(keys);
+            }
+        }
+        for group in self.groups.values_mut() {
+            let committing = under_way.get(group.id());
+            let mut expired = group.expired_offsets(retention_ms, context.now.timestamp);
+            expired.retain(|key| committing.is_none_or(|keys| !keys.contains(key)));
             let count = expired.len();
-            if group.is_forgotten(count) {
+            if committing.is_none() && group.is_forgotten(count) {
                 group.delete(None, context);
             } else if count > 0 {
                 group.delete_offsets(expired, None, context);
@@ -362,10 +376,10 @@ impl Coordinator {
                 }
             }
             Then::Delete { request } => {
-                if error.is_ok()
-                    && let Some(mut group) = self.groups.remove(&id)
-                {
-                    group.die(context.now.timestamp);
+                match (error, group) {
+                    (Err(_), Some(group)) => group.outlive_deletion(),
+                    (Err(_), None) => {}
+                    (Ok(()), _) => drop(self.groups.remove(&id)),
                 }
                 return request.map(|(request, index)| Deleted { request, index, error });
             }
@@ -416,27 +430,5 @@ pub fn settings(settings: &crate::config::Settings) -> GroupSettings {
         max_size: settings.group_max_size,
         offset_metadata_max_bytes: settings.offset_metadata_max_bytes,
         offsets_retention_ms: settings.offsets_retention_ms,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{config::Settings, group::Outbox};
-
-    #[test]
-    fn a_group_that_is_half_read_is_not_forgotten() {
-        let now = Now { instant: Instant(0), timestamp: Timestamp(0) };
-        let mut random = Random::new(1);
-        let mut out = Outbox::default();
-        let settings = settings(&Settings::defaults());
-        let mut context = GroupContext { now, settings, random: &mut random, out: &mut out };
-        let mut coordinator = Coordinator::new(0);
-        // Its offsets lie behind what was read so far.
-        coordinator.group_or_new("g", now.timestamp);
-        coordinator.expire_offsets(&mut context);
-        coordinator.fail();
-        coordinator.expire_offsets(&mut context);
-        assert!(out.writes.is_empty(), "nothing is deleted: {:?}", out.writes);
     }
 }

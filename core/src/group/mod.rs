@@ -14,6 +14,8 @@ mod rebalance;
 pub mod records;
 mod requests;
 pub mod sync;
+#[cfg(test)]
+mod tests;
 mod timeouts;
 
 use alloc::{

@@ -149,20 +149,25 @@ impl Group {
         context.out.writes.push(Write { group: self.id.clone(), records, then });
     }
 
-    /// Writes the group's tombstone, and those of all its offsets.
-    pub fn delete(&self, request: Option<(RequestId, usize)>, context: &mut GroupContext<'_>) {
+    /// Writes the group's tombstone, and those of all its offsets. From now on nobody joins it and nothing is committed in it: that
+    /// would go with it once the tombstones are durable.
+    pub fn delete(&mut self, request: Option<(RequestId, usize)>, context: &mut GroupContext<'_>) {
         let mut tombstones: Vec<_> =
             self.offsets.keys().map(|key| records::offset_record(&self.id, key, None)).collect();
         tombstones.push(records::group_tombstone(&self.id));
         let then = Then::Delete { request };
         let group = self.id.clone();
         context.out.writes.push(Write { group, records: tombstones, then });
+        // It has been empty since whenever it became so, should its tombstones not be written.
+        self.state = GroupState::Dead;
+        self.pending_members.clear();
     }
 
-    pub(super) fn die(&mut self, now: Timestamp) {
-        self.go_to(GroupState::Dead, now);
-        self.offsets.clear();
-        self.pending_members.clear();
+    /// Its tombstones could not be written: it goes on.
+    pub(super) fn outlive_deletion(&mut self) {
+        if self.state == GroupState::Dead {
+            self.state = GroupState::Empty;
+        }
     }
 
     /// The topics that the members of a consumer group want, as far as they can be read.
