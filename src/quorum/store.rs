@@ -28,7 +28,7 @@ use super::{
     machine::{failure, read_if_there, replace_file},
     membership,
     space::perform_with_space,
-    synced::{Synced, damaged, incomplete},
+    synced::{Synced, damaged, forgotten, incomplete},
 };
 use crate::world::{Disk, perform};
 
@@ -119,7 +119,8 @@ impl<D: Disk> LogStore<D> {
     /// Reads the log. Entries that the snapshot at `snapshot` covers are of no use any more.
     pub(super) async fn open(disk: D, snapshot: Option<LogId>) -> io::Result<Self> {
         failure(&perform(&disk, DiskOp::CreateDirectory(DirectoryId::METADATA)).await)?;
-        let names = [DirectoryId::DATA].into();
+        // Who made them may have been killed before it could sync them.
+        let names = [DirectoryId::DATA, DirectoryId::METADATA].into();
         failure(&perform(&disk, DiskOp::Sync { files: Vec::new(), directories: names }).await)?;
         let mut log = Log { vote: read_vote(&disk).await?, purged: snapshot, ..Log::default() };
         let mut firsts = list_files(&disk).await?;
@@ -136,6 +137,9 @@ impl<D: Disk> LogStore<D> {
                 // What does not verify was being written when the process ended.
                 let file = file(first);
                 failure(&perform(&disk, DiskOp::Truncate { file, length: end }).await)?;
+                // What was found may be in the operating system's cache only.
+                let sync = DiskOp::Sync { files: vec![file], directories: Vec::new() };
+                failure(&perform(&disk, sync).await)?;
                 active = Some((first, end));
             }
         }
@@ -145,6 +149,9 @@ impl<D: Disk> LogStore<D> {
             if index != expected {
                 return Err(incomplete(expected, index - 1));
             }
+        }
+        if log.vote.is_some() && log.entries.is_empty() && log.purged.is_none() {
+            return Err(forgotten());
         }
         Ok(Self { disk, log: Arc::new(Mutex::new(log)), active, synced })
     }
@@ -178,10 +185,12 @@ impl<D: Disk> LogStore<D> {
         let data = WriteData::Bytes(frames.concat().into());
         let write = DiskOp::Write { file: file(number), position: start, data };
         perform_with_space(&self.disk, write).await?;
-        let directories = if is_new { vec![DirectoryId::METADATA] } else { Vec::new() };
-        let sync = DiskOp::Sync { files: vec![file(number)], directories };
+        let mut directories = if is_new { vec![DirectoryId::METADATA] } else { Vec::new() };
+        let mut files = vec![file(number)];
+        self.synced.sync_along(&mut files, &mut directories);
         if !planted(Mutant::MetadataNotSynced) {
-            failure(&perform(&self.disk, sync).await)?;
+            failure(&perform(&self.disk, DiskOp::Sync { files, directories }).await)?;
+            self.synced.was_synced();
         }
         self.active = Some((number, position));
         if let Err(error) = self.synced.note(&self.disk, number, position).await {
@@ -225,6 +234,8 @@ async fn list_files<D: Disk>(disk: &D) -> io::Result<Vec<u64>> {
 
 /// Reads a file into the log, and returns where its last intact entry ends, and where the file does.
 async fn read_file<D: Disk>(disk: &D, first: u64, log: &mut Log) -> io::Result<(u64, u64)> {
+    // A sync that failed may have left in the cache what is not on the disk, and never will be.
+    failure(&perform(disk, DiskOp::DropCache(file(first))).await)?;
     let read = DiskOp::Read { file: file(first), position: 0, length: READ_BYTES_MAX };
     let read = perform(disk, read).await;
     failure(&read)?;

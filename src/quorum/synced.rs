@@ -18,6 +18,9 @@ const MARK_BYTES_MAX: u32 = 1 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Synced {
     exists: bool,
+    /// It was written and not synced; its name, too, if it was made.
+    is_unsynced: bool,
+    is_new: bool,
     place: Option<(u64, u64)>,
 }
 
@@ -28,7 +31,23 @@ impl Synced {
         let Some(mut bytes) = read_if_there(disk, read).await? else { return Ok(Self::default()) };
         let mark: Option<SyncedMark> = unframe(&mut bytes);
         let place = mark.map(|mark| (mark.file.cast_unsigned(), mark.length.cast_unsigned()));
-        Ok(Self { exists: true, place })
+        Ok(Self { exists: true, place, ..Self::default() })
+    }
+
+    /// Has the mark synced along with the log: it says then how long the log was before the last entries. A mark that every power
+    /// failure takes would let damage be taken for what was being written.
+    pub(super) fn sync_along(&self, files: &mut Vec<FileRef>, directories: &mut Vec<DirectoryId>) {
+        if self.is_unsynced {
+            files.push(MARK);
+        }
+        if self.is_new && directories.is_empty() {
+            directories.push(DirectoryId::METADATA);
+        }
+    }
+
+    /// All that was written of it is synced.
+    pub(super) const fn was_synced(&mut self) {
+        (self.is_unsynced, self.is_new) = (false, false);
     }
 
     /// How much of a file is durable for certain.
@@ -45,10 +64,11 @@ impl Synced {
     ) -> io::Result<()> {
         if !self.exists {
             failure(&perform(disk, DiskOp::Create(MARK)).await)?;
-            self.exists = true;
+            (self.exists, self.is_new) = (true, true);
         }
         let mark = SyncedMark { file: file.cast_signed(), length: length.cast_signed() };
         let data = WriteData::Bytes(frame(&mark));
+        self.is_unsynced = true;
         failure(&perform(disk, DiskOp::Write { file: MARK, position: 0, data }).await)?;
         self.place = Some((file, length));
         Ok(())
@@ -63,7 +83,9 @@ impl Synced {
     ) -> io::Result<()> {
         self.note(disk, file, length).await?;
         let sync = DiskOp::Sync { files: vec![MARK], directories: vec![DirectoryId::METADATA] };
-        failure(&perform(disk, sync).await)
+        failure(&perform(disk, sync).await)?;
+        self.was_synced();
+        Ok(())
     }
 }
 
@@ -76,6 +98,14 @@ pub(super) fn damaged(file: FileRef, position: u64) -> io::Error {
          on with only what comes before, keep a copy of that folder, cut the file off there (truncate -s {position} \
          metadata/{name}), and remove metadata/synced and the later files of the log"
     ))
+}
+
+/// What is said of a vote without a log.
+pub(super) fn forgotten() -> io::Error {
+    io::Error::other(
+        "there is a file metadata/vote, and not one entry of the metadata log, which was begun before that: its files are gone or \
+         empty. To start without them would forget topics and settings. Bring the folder `metadata` back from a copy",
+    )
 }
 
 /// What is said of a log in which entries are missing.
