@@ -168,6 +168,8 @@ fn draw_settings(dice: &mut Dice) -> BTreeMap<String, String> {
     set("ottla.disk.reserve.bytes", dice.magnitude(1 << 10..256 << 10));
     let ratio = *dice.pick(&["0.0", "0.1", "0.5", "0.9"]);
     settings.insert("log.cleaner.min.cleanable.ratio".into(), ratio.into());
+    let entries = *dice.pick(&[2, 5, 20, 100]);
+    settings.insert("ottla.metadata.snapshot.entries".into(), entries.to_string());
     settings
 }
 

@@ -107,9 +107,6 @@ pub struct Voter<D: Disk> {
     machine: Machine<D>,
 }
 
-/// After how many entries the image is written down, so that the entries need not be kept.
-const ENTRIES_PER_SNAPSHOT: u64 = 1_000;
-
 /// How long to wait for a decision before whoever asked is told that there is none. It may come later all the same.
 const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -119,13 +116,13 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for the quorum at the start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-fn config() -> Config {
+fn config(entries_per_snapshot: u64) -> Config {
     Config {
         cluster_name: "ottla".to_owned(),
         heartbeat_interval: 500,
         election_timeout_min: 1_500,
         election_timeout_max: 3_000,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(ENTRIES_PER_SNAPSHOT),
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(entries_per_snapshot),
         max_in_snapshot_log_to_keep: 0,
         // Few proposals are made at a time; the defaults reserve room for tens of thousands.
         api_channel_size: Some(1_024),
@@ -140,17 +137,19 @@ fn ended(error: impl fmt::Display) -> QuorumError {
 }
 
 impl<D: Disk> Voter<D> {
-    /// Joins the quorum, as its only voter if the metadata log is empty, and has the broker registered.
+    /// Joins the quorum, as its only voter if the metadata log is empty, and has the broker registered. After so many entries the
+    /// image is written down, so that the entries need not be kept.
     pub async fn join(
         disk: D,
         id: BrokerId,
         register: RegisterBroker,
+        entries_per_snapshot: u64,
     ) -> Result<Self, QuorumError> {
         let node = u64::try_from(id.0).unwrap_or_default();
         let (machine, snapshot) = Machine::open(disk.clone()).await.map_err(QuorumError::Disk)?;
         let store = LogStore::open(disk, snapshot).await.map_err(QuorumError::Disk)?;
         let is_new = store.is_empty();
-        let config = Arc::new(config().validate().map_err(ended)?);
+        let config = Arc::new(config(entries_per_snapshot).validate().map_err(ended)?);
         let raft = Raft::new(node, config, NoPeers, store, machine.clone()).await.map_err(ended)?;
         if is_new {
             let voters = BTreeMap::from([(node, BasicNode::default())]);

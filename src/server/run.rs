@@ -122,7 +122,9 @@ pub async fn serve<W: World>(world: W, config: BrokerConfig) -> Result<Broker<W>
         directory: config.directory_id,
         ..Default::default()
     };
-    let voter = Voter::join(world.disk().clone(), broker_id, register).await;
+    let entries = broker::configured(&config.configuration, "ottla.metadata.snapshot.entries");
+    let entries = entries.and_then(|entries| entries.trim().parse().ok()).unwrap_or(1_000);
+    let voter = Voter::join(world.disk().clone(), broker_id, register, entries).await;
     let voter = voter.map_err(ServeError::Quorum)?;
     let (inbox, events) = mpsc::unbounded_channel();
     let decisions = inbox.clone();

@@ -87,6 +87,8 @@ broker_keys! {
         "Below how many free bytes on the disk records are refused.";
     Broker "ottla.http.listener" String Some("127.0.0.1:9644"), Rule::Any,
         "Where metrics and health are served, as host:port; nowhere if empty.";
+    Broker "ottla.metadata.snapshot.entries" Int Some("1000"), Rule::AtLeast(1),
+        "After how many changes of the metadata it is written down whole, so that its log begins anew.";
     DynamicBroker "producer.id.expiration.ms" Int Some("86400000"), Rule::AtLeast(1),
         "How long a partition remembers an idempotent producer that no longer writes, in milliseconds.";
     Broker "queued.max.request.bytes" Long Some("268435456"), Rule::Any,
