@@ -131,8 +131,11 @@ impl Index<'_> {
         latest: &Latest,
     ) -> bool {
         let Some(sent) = self.values.get(slot.value as usize) else { return false };
-        let compacts = self.allowed[partition.0 as usize].compacts;
-        compacts && slot.offset < sent.last || self.may_be_gone(partition, slot.value, latest)
+        let allowed = self.allowed[partition.0 as usize];
+        // Of a record that was written twice one copy may lie below the start, and another above.
+        slot.offset < allowed.log_start
+            || allowed.compacts && slot.offset < sent.last
+            || self.may_be_gone(partition, slot.value, latest)
     }
 
     /// Where the last record of each key lies, in partitions that are compacted.

@@ -94,6 +94,8 @@ kinds! {
     LostCommit = "lost-commit",
     /// A group's offset was read that nobody set.
     PhantomOffset = "phantom-offset",
+    /// A committed offset was gone, and is there again.
+    OffsetCameBack = "offset-came-back",
     /// A group is at rest, and has not processed a record.
     Unprocessed = "unprocessed",
     /// Two members own a partition in one generation.

@@ -88,8 +88,8 @@ impl Checker<'_, '_> {
         let known = &self.known[partition.0 as usize];
         if !self.index.allowed[partition.0 as usize].forgets {
             let above = high_watermark.map(|high_watermark| high_watermark - 1);
-            // A process that ends while it removes old segments finds those that were left: they are shown again, and then go.
-            // DeleteRecords writes the start down first.
+            // A process that is killed while it removes old segments, which may take long, finds those that were left: they are
+            // shown again, and then go. DeleteRecords writes the start down first.
             let retains = self.index.allowed[partition.0 as usize].deletes;
             let log_start = log_start.filter(|_| !retains);
             let comparisons = [

@@ -21,6 +21,10 @@ pub(super) enum Found {
     },
     /// Nobody ever set that.
     Phantom,
+    /// There was none when this told so, and nobody has set it since.
+    CameBack {
+        event: usize,
+    },
 }
 
 /// All commits of a group and a partition.
@@ -36,6 +40,8 @@ pub(super) struct Commits {
     highest: Vec<usize>,
     /// For each reading under way, by its invocation, how many were acknowledged before.
     readings: Vec<(usize, usize)>,
+    /// When it was asked and told that there is none.
+    gone: Vec<(usize, usize)>,
 }
 
 impl Commits {
@@ -76,9 +82,32 @@ impl Commits {
         self.deleted_until = self.deleted_until.max(until);
     }
 
+    /// Whether something was acknowledged by an event, and nobody can have deleted it since.
+    pub(super) fn stood_at(&self, event: usize) -> bool {
+        let set = |number: &usize| self.sets[*number];
+        let acknowledged = self.acknowledged.iter().rev().map(set);
+        acknowledged
+            .take_while(|set| set.invoke >= self.deleted_until)
+            .any(|set| set.completion <= Some(event))
+    }
+
     /// Somebody asks for the offset.
     pub(super) fn ask(&mut self, place: usize) {
         self.readings.push((place, self.acknowledged.len()));
+    }
+
+    /// Who asked at the first of these events was told by the second that there is none.
+    pub(super) fn is_gone(&mut self, invoke: usize, place: usize) {
+        self.gone.push((invoke, place));
+    }
+
+    /// Whether all that set an offset was done before it was told that there is none, and by which event that was.
+    fn came_back(&self, invoke: usize, found: i64) -> Option<usize> {
+        let told = self.gone.partition_point(|(_, place)| *place < invoke);
+        let (asked, event) = *self.gone.get(told.checked_sub(1)?)?;
+        let mut sets = self.sets.iter().filter(|set| set.offset == found).peekable();
+        sets.peek()?;
+        sets.all(|set| set.completion.is_some_and(|completion| completion < asked)).then_some(event)
     }
 
     /// Somebody who asked then was told this.
@@ -96,6 +125,9 @@ impl Commits {
                 None => Found::Right,
             };
         };
+        if let Some(event) = self.came_back(invoke, found) {
+            return Found::CameBack { event };
+        }
         let newest = last.map_or(0, |last| self.sets[last].invoke);
         let mut known = false;
         for set in self.sets.iter().rev().filter(|set| set.offset == found) {

@@ -21,6 +21,7 @@ pub(super) fn check(index: &Index<'_>, logs: &[Log], anomalies: &mut Anomalies) 
         progress: BTreeMap::new(),
         commits: BTreeMap::new(),
         generations: BTreeMap::new(),
+        deleted_until: BTreeMap::new(),
         begun_anew: BTreeMap::new(),
         owners: BTreeMap::new(),
         asked_at: BTreeMap::new(),
@@ -52,6 +53,8 @@ struct Checker<'a, 'h> {
     commits: BTreeMap<Key<'h>, Commits>,
     /// The highest generation that a member was told, and when.
     generations: BTreeMap<&'h str, (i32, usize)>,
+    /// The event by which a group may have been deleted last.
+    deleted_until: BTreeMap<&'h str, usize>,
     /// When a group began anew.
     begun_anew: BTreeMap<&'h str, usize>,
     owners: BTreeMap<(&'h str, i32, Partition), (&'h str, usize)>,
@@ -113,6 +116,8 @@ impl<'h> Checker<'_, 'h> {
             }
             Call::DeleteGroup { group } => {
                 let Some(until) = self.deleted_until(place) else { return };
+                let known = self.deleted_until.entry(group).or_default();
+                *known = (*known).max(until);
                 for ((of, _), commits) in &mut self.commits {
                     if *of == group {
                         commits.may_be_deleted(until);
@@ -174,8 +179,12 @@ impl<'h> Checker<'_, 'h> {
             }
             // A generation that has no assignment yet is in no log: after a restart its number may be given again.
             (Answer::Synced(synced), Some(Call::Sync { group, .. })) => {
-                self.raise_generation(place, group, synced.generation, known);
-                self.own(place, group, synced);
+                let invoke = self.index.operation(place).map_or(place, |it| it.invoke as usize);
+                // What was asked before it began anew tells of what was before.
+                if self.begun_anew.get(group.as_str()).is_none_or(|begun| invoke >= *begun) {
+                    self.raise_generation(place, group, synced.generation, known);
+                    self.own(place, group, synced);
+                }
             }
             // It was forgotten, and nobody need have been assigned anything in its first generation.
             (Answer::Joined { generation }, Some(Call::Join { group }))
@@ -184,6 +193,11 @@ impl<'h> Checker<'_, 'h> {
                 self.begin_anew(place, group, *generation);
             }
             (Answer::Done, Some(Call::Commit(commit))) => self.accept(place, commit, known),
+            (Answer::Done, Some(Call::DeleteOffset { group, partition })) => {
+                if let Some(operation) = self.index.operation(place) {
+                    self.commits(group, *partition).is_gone(operation.invoke as usize, place);
+                }
+            }
             (Answer::Offset(offset), Some(Call::FetchOffset { group, partition })) => {
                 self.find(place, group, *partition, *offset);
             }
@@ -251,16 +265,15 @@ impl<'h> Checker<'_, 'h> {
         generation: i32,
         known: Option<(i32, usize)>,
     ) {
-        let invoke =
-            self.index.operation(place).map_or(place, |operation| operation.invoke as usize);
-        if self.begun_anew.get(group).is_some_and(|begun| invoke < *begun) {
-            return;
-        }
         let begins_anew = generation <= 1;
         if let Some((before, event)) = known
             && generation < before
             && !begins_anew
         {
+            if self.may_have_begun_anew(group, event, place) {
+                self.begin_anew(place, group, generation);
+                return;
+            }
             let text = || format!("{group}: {before}, then {generation}");
             self.anomalies.add(Kind::GenerationWentBack, [event, place], text);
         }
@@ -272,6 +285,22 @@ impl<'h> Checker<'_, 'h> {
         }
     }
 
+    /// Whether a group may have been forgotten between an event and the beginning of an operation, and have begun anew with a
+    /// generation of which nobody was told: it was deleted, or was empty and had no offsets. Offsets that were there when the
+    /// operation began, and that nobody deleted, are of before: who commits was told of a generation.
+    fn may_have_begun_anew(&self, group: &'h str, since: usize, place: usize) -> bool {
+        let invoke = self.index.operation(place).map_or(place, |it| it.invoke as usize);
+        let bounds = (group, Partition(0))..=(group, Partition(u32::MAX));
+        let is_deleted =
+            |partition: Partition| self.index.allowed[partition.0 as usize].topic_deleted.is_some();
+        let stood = |((_, partition), commits): (&Key<'h>, &Commits)| {
+            !is_deleted(*partition) && commits.stood_at(invoke)
+        };
+        self.index.history.header.rules.offsets_expire
+            || self.deleted_until.get(group).is_some_and(|until| *until > since)
+            || !self.commits.range(bounds).any(stood)
+    }
+
     /// A group that was empty and had no offsets is forgotten: what was known of it means nothing any more.
     fn begin_anew(&mut self, place: usize, group: &'h str, generation: i32) {
         self.owners.retain(|(of, ..), _| *of != group);
@@ -280,18 +309,24 @@ impl<'h> Checker<'_, 'h> {
     }
 
     fn own(&mut self, place: usize, group: &'h str, synced: &'h Synced) {
+        let invoke = self.index.operation(place).map_or(place, |it| it.invoke as usize);
+        let generation = synced.generation;
+        let other = synced.partitions.iter().find_map(|partition| {
+            let (owner, event) = self.owners.get(&(group, generation, *partition))?;
+            // Who shares a first generation with somebody may be of a group that begins anew, whenever they ask.
+            let is_later = generation <= 1 || *event < invoke;
+            (*owner != synced.owner && is_later).then_some(*event)
+        });
+        if other.is_some_and(|event| self.may_have_begun_anew(group, event, place)) {
+            self.begin_anew(place, group, generation);
+        }
         for partition in &synced.partitions {
-            if synced.generation <= 1 {
-                // It may be that of a group that was forgotten meanwhile, and began anew.
-                continue;
-            }
-            let key = (group, synced.generation, *partition);
+            let key = (group, generation, *partition);
             let owner = synced.owner.as_str();
             let (first, event) = *self.owners.entry(key).or_insert((owner, place));
             if first != owner {
                 self.anomalies.add(Kind::TwoOwners, [event, place], || {
                     let name = self.index.name(*partition);
-                    let generation = synced.generation;
                     format!("{group}, {name}: {first} and {owner} in generation {generation}")
                 });
             }
@@ -325,7 +360,10 @@ impl<'h> Checker<'_, 'h> {
         if expires {
             self.commits(group, partition).may_be_deleted(place);
         }
-        if deleted.is_some() || expires {
+        if found.is_none() {
+            self.commits(group, partition).is_gone(operation.invoke as usize, place);
+        }
+        if expires {
             return;
         }
         let index = self.index;
@@ -333,10 +371,16 @@ impl<'h> Checker<'_, 'h> {
         let told = || found.map_or_else(|| "no offset".into(), |offset| offset.to_string());
         match self.commits(group, partition).find(operation.invoke as usize, found) {
             Found::Right => {}
+            // With its topic it may be gone. What was committed for another topic of its name is none of its own.
+            Found::Lost { .. } if deleted.is_some() => {}
             Found::Lost { offset, event } => {
                 let text =
                     || format!("{group}, {}: {} after {offset} was acknowledged", name(), told());
                 self.anomalies.add(Kind::LostCommit, [event, place], text);
+            }
+            Found::CameBack { event } => {
+                let text = || format!("{group}, {}: {} after there was none", name(), told());
+                self.anomalies.add(Kind::OffsetCameBack, [event, place], text);
             }
             Found::Phantom => {
                 let text = || format!("{group}, {}: {}, which nobody committed", name(), told());

@@ -54,6 +54,23 @@ fn commit_past_unprocessed() {
 }
 
 #[test]
+fn of_a_record_that_was_appended_twice_one_copy_may_be_deleted() {
+    let mut scene = Scene::new();
+    let first = scene.send(1, A, &[10]);
+    let second = scene.send(1, A, &[10]);
+    scene.sent(second, 1);
+    scene.sent(first, 0);
+    scene.poll(1, A, &[(0, 10), (1, 10)]);
+    let delete = Call::DeleteRecords { partition: A, offset: 1 };
+    scene.call(3, delete, Answer::LogStart(1));
+    sync(&mut scene, "m1", 1);
+    scene.process(2, &[(1, 10)]);
+    scene.call(2, commit(1, 2), Answer::Done);
+    scene.read_all(A, &[(1, 10)]);
+    assert_eq!(scene.kinds(), []);
+}
+
+#[test]
 fn what_was_read_and_not_processed_is_not_processed() {
     let mut scene = one_of_three();
     let operation = scene.invoke(2, Call::Poll { group: Some(GROUP.into()) });
@@ -142,20 +159,45 @@ fn generation_went_back() {
     assert_eq!(forgotten.kinds(), []);
 }
 
+/// The group's generations went up to 4, and it is at its second again.
+fn begun_anew(mut scene: Scene, joined: bool) -> Vec<Kind> {
+    if joined {
+        scene.call(3, Call::Join { group: GROUP.into() }, Answer::Joined { generation: 1 });
+    }
+    // Its first generation came to nothing.
+    sync(&mut scene, "m2", 2);
+    scene.call(2, commit(2, 1), Answer::Done);
+    sync(&mut scene, "m3", 4);
+    scene.kinds()
+}
+
 #[test]
 fn a_group_that_was_forgotten_begins_anew() {
     let mut scene = one_of_three();
     sync(&mut scene, "m1", 4);
-    scene.call(9, Call::DeleteGroup { group: GROUP.into() }, Answer::Done);
-    let mut without = scene.clone();
-    scene.call(3, Call::Join { group: GROUP.into() }, Answer::Joined { generation: 1 });
-    for scene in [&mut scene, &mut without] {
-        // Its first generation came to nothing.
-        sync(scene, "m2", 2);
-        scene.call(2, commit(2, 1), Answer::Done);
+    let mut deleted = scene.clone();
+    deleted.call(9, Call::DeleteGroup { group: GROUP.into() }, Answer::Done);
+    for joined in [false, true] {
+        assert_eq!(begun_anew(deleted.clone(), joined), []);
     }
+    // Who was told of its first generation knows that it was forgotten; whether it was to be is seen by its offsets.
+    assert_eq!(begun_anew(scene.clone(), true), []);
+    let kinds = [Kind::ZombieCommit, Kind::TwoOwners, Kind::GenerationWentBack];
+    assert_eq!(begun_anew(scene, false), kinds);
+}
+
+#[test]
+fn a_group_without_offsets_may_be_forgotten() {
+    let mut scene = Scene::new();
+    sync(&mut scene, "m1", 4);
+    let late = scene.invoke(2, Call::Sync { group: GROUP.into(), generation: 4 });
+    assert_eq!(begun_anew(scene.clone(), false), []);
+    // What somebody who asked before is told after it began anew is of before.
+    scene.call(3, Call::Join { group: GROUP.into() }, Answer::Joined { generation: 1 });
+    let synced = Synced { owner: "m1".into(), generation: 4, partitions: vec![A] };
+    scene.ok(late, Answer::Synced(synced));
+    sync(&mut scene, "m2", 4);
     assert_eq!(scene.kinds(), []);
-    assert_eq!(without.kinds(), [Kind::ZombieCommit, Kind::GenerationWentBack]);
 }
 
 #[test]
@@ -171,4 +213,25 @@ fn offsets_that_expired_are_set_anew() {
     }
     assert_eq!(scene.kinds(), []);
     assert_eq!(without.kinds(), [Kind::CommitWentBack]);
+}
+
+#[test]
+fn what_is_gone_does_not_come_back() {
+    let mut scene = one_of_three();
+    scene.call(9, Call::DeleteOffset { group: GROUP.into(), partition: A }, Answer::Done);
+    let mut again = scene.clone();
+    scene.call(3, fetch(), Answer::Offset(Some(1)));
+    assert_eq!(scene.kinds(), [Kind::OffsetCameBack]);
+    // Somebody who has set it meanwhile may not know.
+    let late = again.invoke(2, commit(1, 1));
+    again.info(late);
+    again.call(3, fetch(), Answer::Offset(Some(1)));
+    assert_eq!(again.kinds(), []);
+}
+
+#[test]
+fn a_group_that_never_begins_a_new_generation_has_two_owners() {
+    let mut scene = one_of_three();
+    sync(&mut scene, "m2", 1);
+    assert_eq!(scene.kinds(), [Kind::TwoOwners]);
 }
