@@ -36,6 +36,7 @@ const DAMAGE: &[Kind] = &[
     Kind::ZombieCommit,
     Kind::TwoOwners,
     Kind::LostCommit,
+    Kind::OffsetCameBack,
     Kind::Unprocessed,
     Kind::GenerationWentBack,
 ];
@@ -44,7 +45,8 @@ const DAMAGE: &[Kind] = &[
 const FORGOTTEN: &[Kind] = &[Kind::LeaderEpochWentBack, Kind::PhantomOffset];
 
 /// What clients notice themselves, and what may be as well then: what is known of a producer goes with its batches.
-const DAMAGE_NOTICED: &[&str] = &[NEXT_IN_ORDER, KEEPS_OFFSETS];
+const DAMAGE_NOTICED: &[&str] =
+    &[NEXT_IN_ORDER, REPEATED_IS_KNOWN, KEEPS_OFFSETS, EPOCHS_TELL_APART];
 
 /// What became of what had been durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,10 @@ pub enum Damage {
 
 /// The first batch of a producer that is not acknowledged follows those that are.
 pub const NEXT_IN_ORDER: &str = "the next batch of a producer is in order";
+/// One of the last batches of a producer, sent once more, is known.
+pub const REPEATED_IS_KNOWN: &str = "a repeated batch is known";
+/// An offset and the epoch of a record's leader name that record for ever.
+pub const EPOCHS_TELL_APART: &str = "offset and epoch name one record";
 /// No two producers get the same id.
 pub const IDS_ARE_UNIQUE: &str = "producer ids are unique";
 /// Offsets expire only where nobody lives.

@@ -260,6 +260,7 @@ impl World {
     /// Makes everything whole, for good.
     pub fn heal(&self) {
         self.environment.faults.heal();
+        self.net.heal();
         for from in self.nodes() {
             for to in self.nodes() {
                 self.net.mend(from, to);

@@ -129,7 +129,7 @@ impl DiskPlan {
             short_write: rate(Family::DiskError, 20..1_500),
             name_error: rate(Family::DiskError, 50..5_000),
             sync_error: rate(Family::DiskSync, 100..8_000),
-            full: rate(Family::DiskFull, 20..400),
+            full: rate(Family::DiskFull, 50..5_000),
             rot: rate(Family::DiskRot, 20..2_000),
             misdirect: rate(Family::DiskRot, 100..20_000),
             write_back: *dice.pick(&[0, 1_000, 20_000, 200_000]),

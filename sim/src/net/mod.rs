@@ -97,6 +97,11 @@ impl SimNet {
         self.state().power_up(node);
     }
 
+    /// What was wrong with single connections is over. A dead one stays dead.
+    pub fn heal(&self) {
+        self.state().heal();
+    }
+
     /// Cuts the link in this direction.
     pub fn cut(&self, from: NodeIndex, to: NodeIndex) {
         self.state().set_cut(from, to, true);

@@ -159,6 +159,12 @@ impl Pipe {
         }
     }
 
+    /// The window is at least so large from now on.
+    pub(super) fn widen(&mut self, window: usize) {
+        self.window = self.window.max(window);
+        wake(&mut self.writer);
+    }
+
     /// The link back was mended.
     pub(super) fn acknowledge_late(&mut self) {
         let bytes = std::mem::take(&mut self.unacknowledged);

@@ -394,6 +394,15 @@ impl State {
         }
     }
 
+    /// Connections of which bytes were read one by one, or that had tiny windows, are as others from now on.
+    pub(super) fn heal(&mut self) {
+        let window = self.links.plan.window_bytes;
+        for end in self.connections.values_mut().flat_map(|connection| &mut connection.ends) {
+            end.read_limit = usize::MAX;
+            end.inbound.widen(window);
+        }
+    }
+
     /// Whether there is such a connection, and it carries.
     pub(super) fn exists(&self, number: ConnectionNumber) -> bool {
         self.connections.get(&number).is_some_and(|connection| !connection.is_dead)

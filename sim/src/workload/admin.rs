@@ -24,7 +24,7 @@ use ottla_core::{
 use ottla_jepsen::history::{Answer, Call};
 
 use super::{
-    client::{Client, REQUEST_LIMIT, error_name},
+    client::{Client, REQUEST_LIMIT, Topic, error_name},
     connection::Unanswered,
     plan::{GroupPlan, TopicKind, TopicPlan},
     recorder::Begun,
@@ -81,6 +81,7 @@ impl Admin {
                 5..9 => self.delete_records().await,
                 9 => self.delete_group().await,
                 10 => self.delete_offset().await,
+                11..14 => self.keep_an_offset().await,
                 _ => self.ask().await,
             }
             let wait = self.client.dice.magnitude(20..3_000);
@@ -314,12 +315,17 @@ impl Admin {
         let name = self.client.plans[topic].name.clone();
         let Some(topic) = self.client.topics.get(&name).cloned() else { return };
         let index = self.client.any_partition(&topic);
-        let partition = self.client.partition(&topic, index);
-        let begun = self.client.invoke(Call::DeleteOffset { group: group.name.clone(), partition });
+        self.delete_offset_of(group.name, &topic, index).await;
+    }
+
+    /// Deletes a group's offset.
+    pub(super) async fn delete_offset_of(&mut self, group: String, topic: &Topic, index: i32) {
+        let partition = self.client.partition(topic, index);
+        let begun = self.client.invoke(Call::DeleteOffset { group: group.clone(), partition });
         let request = OffsetDeleteRequest {
-            group_id: group.name,
+            group_id: group,
             topics: vec![OffsetDeleteRequestTopic {
-                name: topic.name,
+                name: topic.name.clone(),
                 partitions: vec![OffsetDeleteRequestPartition { partition_index: index }],
             }],
         };

@@ -17,6 +17,7 @@ use ottla_jepsen::history::{Answer, Call, Partition, Polled, Probed, Read};
 use super::{
     client::{Client, REQUEST_LIMIT, Topic},
     connection::Unanswered,
+    plan::TopicKind,
     recorder::Begun,
     records::{Decoded, decode},
 };
@@ -251,6 +252,12 @@ impl Fetcher {
                     client.recorder.count("damaged batch noticed");
                 }
                 if fetched.error == ErrorCode::None {
+                    if position.topic == TopicKind::Relaxed.name() {
+                        let records = fetched.decoded.records.iter();
+                        for (record, epoch) in records.zip(&fetched.decoded.epochs) {
+                            client.recorder.record_read(*partition, *record, *epoch);
+                        }
+                    }
                     reads.push(Read {
                         partition: *partition,
                         position: Some(position.offset),

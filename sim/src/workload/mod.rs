@@ -5,6 +5,7 @@ pub mod calm;
 pub mod client;
 pub mod connection;
 pub mod fetcher;
+pub mod loner;
 pub mod member;
 pub mod offsets;
 pub mod plan;

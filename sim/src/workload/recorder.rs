@@ -7,7 +7,7 @@ use std::{
 
 use ottla_core::types::Uuid;
 use ottla_jepsen::history::{
-    Answer, Call, Event, Header, History, Note, Partition, PartitionName, What,
+    Answer, Call, Event, Header, History, Note, Partition, PartitionName, Value, What,
 };
 
 use super::Violation;
@@ -38,6 +38,8 @@ struct State {
     /// How many there were of each kind, by how they ended.
     counts: BTreeMap<String, u64>,
     producer_ids: BTreeSet<i64>,
+    /// What was read where records may be lost, by offset and epoch.
+    of_epochs: BTreeMap<(Partition, i64, i32), Value>,
     violations: Vec<Violation>,
 }
 
@@ -177,6 +179,17 @@ impl Recorder {
         if !self.state().producer_ids.insert(id) {
             let detail = format!("producer id {id} was given out twice");
             self.violation(oracle::IDS_ARE_UNIQUE, detail);
+        }
+    }
+
+    /// A record was read where records may be lost: whatever comes in its place has another epoch.
+    pub fn record_read(&self, partition: Partition, (offset, value): (i64, Value), epoch: i32) {
+        let known = *self.state().of_epochs.entry((partition, offset, epoch)).or_insert(value);
+        if known != value {
+            let (name, _, index) = self.name_of(partition);
+            let detail =
+                format!("{name}-{index} at {offset} of epoch {epoch}: {known}, then {value}");
+            self.violation(oracle::EPOCHS_TELL_APART, detail);
         }
     }
 

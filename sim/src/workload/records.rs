@@ -65,6 +65,8 @@ pub fn build(send: &Send, shape: Shape) -> Bytes {
 pub struct Decoded {
     /// Offsets and values.
     pub records: Vec<(i64, Value)>,
+    /// For each record the epoch of the leader that appended it.
+    pub epochs: Vec<i32>,
     /// What is not as it should be.
     pub bad: Vec<Bad>,
     /// The last thing that is bad is a batch that is no batch, or whose checksum is wrong; all else is within whole batches.
@@ -102,6 +104,7 @@ pub fn decode(mut batches: Bytes, position: i64, topic_id: Uuid, partition: i32)
             break;
         };
         decode_body(&body, header.base_offset.0, topic_id, partition, &mut decoded);
+        decoded.epochs.resize(decoded.records.len(), header.leader_epoch.0);
         decoded.next = header.next_offset().0;
         decoded.last_epoch = header.leader_epoch.0;
     }

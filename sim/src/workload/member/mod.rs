@@ -1,7 +1,7 @@
 //! A member of a group: it joins, is assigned partitions, processes their records, and commits what it has processed.
 
 mod assign;
-mod offsets;
+pub(super) mod offsets;
 mod protocol;
 mod rebalance;
 
@@ -114,6 +114,7 @@ impl Member {
                     continue;
                 }
             }
+            self.try_old_generation().await;
             let stop = self.work().await;
             if self.progress.is_over() {
                 break;
@@ -151,6 +152,7 @@ impl Member {
                 self.generation = -1;
             }
             Stop::Fenced => {
+                self.try_as_replaced().await;
                 // Its successor goes on. It tries to come back, as long as it lives.
                 self.positions.clear();
                 self.member_id.clear();

@@ -23,6 +23,7 @@ use crate::{
     workload::{
         client::{Client, REQUEST_LIMIT, Topic, error_name},
         offsets::EARLIEST,
+        plan::TopicKind,
     },
 };
 
@@ -54,7 +55,9 @@ impl Client {
             }],
             ..Default::default()
         };
-        let version = self.version(ApiKey::OffsetFetch, 2);
+        // By its name one that was made again could not be told from the one before.
+        let least = if topic.name == TopicKind::Fleeting.name() { 10 } else { 2 };
+        let version = self.version(ApiKey::OffsetFetch, least);
         let response = match self.call(&request, version, REQUEST_LIMIT).await {
             Ok(response) => response,
             Err(why) => {
@@ -117,6 +120,42 @@ impl Member {
             self.client.back_off().await;
         }
         Err(Stop::Unclear)
+    }
+
+    /// Commits as of the generation before, now and then: whatever is new must be refused.
+    pub(super) async fn try_old_generation(&mut self) {
+        let is_wanted = !self.client.phases.is_healed() && self.client.dice.chance(MILLION / 8);
+        if is_wanted && self.generation > 1 {
+            self.client.recorder.count("old generation tried");
+            self.commit_first(self.generation - 1).await;
+        }
+    }
+
+    /// Another process has taken its place: what it commits must be refused.
+    pub(super) async fn try_as_replaced(&mut self) {
+        if self.generation < 1 {
+            return;
+        }
+        self.client.recorder.count("replaced member tried");
+        if self.commit_first(self.generation).await {
+            let detail = format!("{}: {}", self.plan.name, self.member_id);
+            self.client
+                .recorder
+                .violation("a static member that was replaced commits nothing", detail);
+        }
+    }
+
+    /// Commits where it is in the first partition that it has, if it has one. Whether that was accepted.
+    async fn commit_first(&mut self, generation: i32) -> bool {
+        let first = self.positions.iter().next();
+        let first = first.map(|(partition, position)| (*partition, position.clone()));
+        let Some((partition, position)) = first else { return false };
+        let (group, offset) = (self.plan.name.clone(), position.offset);
+        let commit = Commit { group, generation, partition, offset };
+        let member = (self.member_id.clone(), self.instance_id.clone());
+        let named = (position.topic.as_str(), position.id, position.index);
+        let least = if self.instance_id.is_some() { 7 } else { 2 };
+        self.client.commit_one(commit, member, named, least).await
     }
 
     /// Commits what was processed.
@@ -212,7 +251,7 @@ impl Member {
 }
 
 /// Whether a commit was certainly not carried out. A coordinator that cannot write answers as one that has moved.
-const fn is_refused(error: ErrorCode) -> bool {
+pub(in crate::workload) const fn is_refused(error: ErrorCode) -> bool {
     matches!(
         error,
         ErrorCode::IllegalGeneration
@@ -224,5 +263,6 @@ const fn is_refused(error: ErrorCode) -> bool {
             | ErrorCode::UnknownTopicId
             | ErrorCode::OffsetMetadataTooLarge
             | ErrorCode::InvalidGroupId
+            | ErrorCode::GroupIdNotFound
     )
 }

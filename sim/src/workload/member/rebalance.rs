@@ -209,6 +209,13 @@ impl Member {
                 continue;
             }
             let Some(topic) = self.client.topics.get(&name).cloned() else { continue };
+            // Many partitions and a slow network take longer than a short session. In trouble it may end meanwhile; a client that
+            // never came further than this would not be one that anybody has.
+            if self.client.phases.is_healed()
+                && let Some(stop) = self.heartbeat_if_due().await
+            {
+                return Err(stop);
+            }
             let offset = self.begin_at(partition, &topic, index).await?;
             self.client.note(Note::Seek { partition, offset: Some(offset) });
             self.positions.insert(partition, Position::new(&topic, index, offset));

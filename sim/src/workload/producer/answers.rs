@@ -8,7 +8,7 @@ use ottla_jepsen::history::Answer;
 
 use super::{Batch, OUTSTANDING_MAX, Producer};
 use crate::{
-    oracle::NEXT_IN_ORDER,
+    oracle::{NEXT_IN_ORDER, REPEATED_IS_KNOWN},
     workload::{client::error_name, connection::Waiting, plan::TopicKind},
 };
 
@@ -90,6 +90,12 @@ impl Producer {
                     self.conclude(batch, error == ErrorCode::UnknownTopicId, &name);
                     return;
                 }
+                if self.is_given_up(&batch) {
+                    let is_refused =
+                        matches!(meaning(error), Meaning::Refused | Meaning::OutOfOrder);
+                    self.conclude(batch, is_refused, &name);
+                    return;
+                }
                 if matches!(error, ErrorCode::UnknownTopicId | ErrorCode::UnknownTopicOrPartition) {
                     self.refresh_at = 0;
                 }
@@ -120,6 +126,13 @@ impl Producer {
         }
     }
 
+    /// Whether it is of an identity that was given up meanwhile: for what another batch of the same request was answered. Those
+    /// before it are not sent again, so that nothing is said by that it does not follow them.
+    fn is_given_up(&self, batch: &Batch) -> bool {
+        let own = batch.send.producer.filter(|_| !batch.is_trial);
+        own.is_some_and(|producer| self.identity != Some((producer.id, producer.epoch)))
+    }
+
     /// It has failed, if no earlier attempt can have been successful.
     fn conclude(&self, batch: Batch, is_refused: bool, reason: &str) {
         if is_refused && !batch.maybe_appended {
@@ -142,6 +155,14 @@ impl Producer {
     /// is not acknowledged cannot be out of order.
     fn out_of_order(&mut self, batch: Batch, reason: &str) {
         if batch.is_trial {
+            // What was lost with power may be the batch itself.
+            if batch.is_known && batch.kind != TopicKind::Relaxed {
+                let detail = format!(
+                    "{}-{}: {:?} was refused, and it was acknowledged before",
+                    batch.topic, batch.index, batch.send.producer
+                );
+                self.client.recorder.violation(REPEATED_IS_KNOWN, detail);
+            }
             self.conclude(batch, true, reason);
             return;
         }

@@ -113,6 +113,7 @@ impl Producer {
             0..40_000 if !acknowledged.is_empty() => {
                 let mut batch = self.client.dice.pick(&acknowledged).clone();
                 batch.begun = self.client.invoke(Call::Send(batch.send.clone()));
+                batch.is_known = true;
                 self.client.recorder.count("duplicate tried");
                 batch
             }
@@ -197,6 +198,7 @@ impl Producer {
             not_before: 0,
             maybe_appended: false,
             is_trial: false,
+            is_known: false,
         }
     }
 

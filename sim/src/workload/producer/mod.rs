@@ -19,7 +19,7 @@ use ottla_core::{
         },
     },
 };
-use ottla_jepsen::history::{Partition, ProducerIdentity, Send};
+use ottla_jepsen::history::{Call, Partition, ProducerIdentity, Send};
 
 use super::{
     client::{Client, REQUEST_LIMIT, Topic},
@@ -33,6 +33,8 @@ use crate::dice::nanos;
 const DELIVERY_LIMIT: Duration = Duration::from_secs(25);
 /// How often a producer goes on in a new epoch without need, in a million.
 const NEW_EPOCHS: u64 = 4_000;
+/// How often a request is sent twice, one right behind the other, in a million.
+const REPEATS: u64 = 40_000;
 /// How many batches of a partition may be under way: as many as a broker remembers.
 const OUTSTANDING_MAX: usize = 5;
 
@@ -53,6 +55,8 @@ struct Batch {
     maybe_appended: bool,
     /// It is sent once, and then forgotten: it is meant to be refused, or to be a duplicate.
     is_trial: bool,
+    /// It was acknowledged before, and not long ago: the broker must know it.
+    is_known: bool,
 }
 
 impl Batch {
@@ -183,13 +187,53 @@ impl Producer {
             if batches.is_empty() {
                 return;
             }
+            if !self.send(batches).await {
+                return;
+            }
+        }
+    }
+
+    /// The same batches once more, with nothing known of what becomes of them the first time.
+    fn repeat(&mut self, batches: &[Batch]) -> Vec<Batch> {
+        let repeats = batches.iter().any(|batch| batch.send.producer.is_some())
+            && self.in_flight.len() + 1 < self.plan.in_flight_max
+            && self.client.dice.chance(REPEATS);
+        let own = batches.iter().filter(|batch| repeats && !batch.is_trial);
+        let again = own.map(|batch| Batch {
+            begun: self.client.invoke(Call::Send(batch.send.clone())),
+            is_trial: true,
+            maybe_appended: false,
+            ..batch.clone()
+        });
+        again.collect()
+    }
+
+    /// Sends a request, and, now and then, at once a second one that is the same.
+    async fn send(&mut self, batches: Vec<Batch>) -> bool {
+        let again = self.repeat(&batches);
+        for batches in [batches, again] {
+            if batches.is_empty() {
+                continue;
+            }
             let acks = batches[0].send.acks;
             let sent_at = self.now();
             let request = self.request(acks, &batches);
-            let least =
-                if batches.iter().any(|batch| batch.kind == TopicKind::Fleeting) { 13 } else { 3 };
+            // Where a topic was made again, only its id tells the new one from the old one.
+            let is_same = |one: &Batch, other: &Batch| {
+                one.topic == other.topic && one.topic_id != other.topic_id
+            };
+            let is_ambiguous = batches.iter().any(|batch| {
+                batch.kind == TopicKind::Fleeting
+                    || batches.iter().any(|other| is_same(batch, other))
+            });
+            let least = if is_ambiguous { 13 } else { 3 };
             let version = self.client.version(ApiKey::Produce, least);
-            let Some(connection) = self.connection.as_mut() else { return };
+            let Some(connection) = self.connection.as_mut() else {
+                for batch in batches {
+                    self.retry(batch, "the connection was lost");
+                }
+                return false;
+            };
             let sent = super::connection::within(
                 &self.client.timers,
                 REQUEST_LIMIT,
@@ -212,6 +256,7 @@ impl Producer {
                 }
             }
         }
+        true
     }
 
     fn request(&mut self, acks: i16, batches: &[Batch]) -> ProduceRequest {
@@ -288,7 +333,7 @@ impl Producer {
             let send = batch.send.clone();
             self.client.recorder.info(batch.begun, reason);
             if repeats {
-                batch.begun = self.client.invoke(ottla_jepsen::history::Call::Send(send));
+                batch.begun = self.client.invoke(Call::Send(send));
                 self.again.push(batch);
             }
         }
