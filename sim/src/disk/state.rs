@@ -186,6 +186,13 @@ impl State {
             }
             self.crash = Some(crash);
         }
+        let read =
+            if let DiskOp::Read { file, .. } = &op { std::slice::from_ref(file) } else { &[] };
+        let synced = if let DiskOp::Sync { files, .. } = &op { &files[..] } else { &[] };
+        // What was asked for before may give the name to another file.
+        if read.iter().chain(synced).any(|file| self.is_about_to_be_another(*file)) {
+            self.begin_all();
+        }
         let captured = match &self.process {
             Some(process) => process.table.capture(&self.image, &op),
             None => Vec::new(),
@@ -417,11 +424,15 @@ impl State {
 }
 
 impl State {
+    /// Whether something that has not begun yet changes what a name leads to.
+    fn is_about_to_be_another(&self, file: FileRef) -> bool {
+        let pending = self.process.iter().flat_map(|process| process.pending.values());
+        pending.filter(|pending| pending.begun.is_none()).any(|pending| concerns(&pending.op, file))
+    }
+
     /// Opens a file, whatever becomes of its name.
     pub(super) fn open(&mut self, file: FileRef) -> Option<Inode> {
-        let process = self.process.as_ref()?;
-        let mut waiting = process.pending.values().filter(|pending| pending.begun.is_none());
-        if waiting.any(|pending| concerns(&pending.op, file)) {
+        if self.is_about_to_be_another(file) {
             self.begin_all();
         }
         let inode = self.table()?.file(&self.image, file).ok()?;

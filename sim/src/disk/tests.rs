@@ -122,6 +122,27 @@ fn an_open_file_outlives_its_name() {
 }
 
 #[test]
+fn what_is_read_is_what_bears_the_name_after_all_that_was_asked_for_before() {
+    run(|environment| async move {
+        for (seed, start) in (0..).zip([Start::AtOnce, Start::InOrder, Start::ByFile]) {
+            let mut plan = DiskPlan { start, ..DiskPlan::default() };
+            plan.latencies.cache = Duration::from_millis(5);
+            let disk = disk(plan, seed, &environment);
+            let process = disk.handle_for(Incarnation(1));
+            let other = FileRef { name: FileName::Fixed("other"), ..FILE };
+            for (file, data) in [(FILE, b"old"), (other, b"new")] {
+                let data = WriteData::Bytes(data[..].into());
+                done(&process, DiskOp::Create(file)).await;
+                done(&process, DiskOp::Write { file, position: 0, data }).await;
+            }
+            let rename = DiskOp::Rename { file: other, name: FILE.name };
+            let (_, found) = tokio::join!(perform(&process, rename), read(&process));
+            assert_eq!(found, bytes(b"new"), "{start:?}");
+        }
+    });
+}
+
+#[test]
 fn operations_on_a_file_begin_in_order() {
     run(|environment| async move {
         for (seed, start) in (0..).zip([Start::AtOnce, Start::InOrder, Start::ByFile]) {
