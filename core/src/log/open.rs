@@ -34,6 +34,8 @@ use crate::{
 pub struct Known {
     /// Whether the broker stopped in order.
     pub clean: bool,
+    /// Whether all that lies in the directory was made durable since whoever wrote it ended.
+    pub synced: bool,
     /// Where recovery begins, out of the checkpoint.
     pub recovery_point: Option<Offset>,
     /// Where the log begins, out of the checkpoint; later than its first segment if records were deleted.
@@ -469,10 +471,15 @@ impl Opening {
     }
 
     /// What was found becomes durable before it is served: it may be in the operating system's cache only, and a reader
-    /// would see what the next power failure takes.
+    /// would see what the next power failure takes. Where everything was synced before it was read, that is so already, and the
+    /// indexes that were made anew are made anew after the next crash as well.
     fn finish(&mut self, disk: &mut Disk<'_>) {
         self.finishing = true;
-        if self.report == Recovered::default() || planted(Mutant::RecoveredTailUnsynced) {
+        let is_durable = self.known.synced && self.report.truncated_bytes == 0;
+        if self.report == Recovered::default()
+            || is_durable
+            || planted(Mutant::RecoveredTailUnsynced)
+        {
             return;
         }
         let files = core::mem::take(&mut self.touched);
@@ -491,7 +498,7 @@ impl Opening {
         log.recovery_point = self.known.recovery_point.unwrap_or_default().min(log.end.offset);
         log.cleaned_to = self.known.cleaned_to.unwrap_or_default().min(log.end.offset);
         log.snapshots = core::mem::take(&mut self.all_snapshots);
-        if !self.known.clean {
+        if !self.known.clean && !self.known.synced {
             // Who made them may have been killed before it could sync them.
             let metadata = self.file(FileName::Fixed(PARTITION_METADATA));
             log.unsynced_names.add_all(metadata);

@@ -404,7 +404,7 @@ impl Partition {
             IoError::NoSpace => Notice::DiskFull { partition },
             IoError::NotFound | IoError::Os(_) => Notice::StorageFailed { partition, error },
         });
-        self.known = Known { clean: false, ..self.known() };
+        self.known = Known { clean: false, synced: false, ..self.known() };
         self.state =
             match core::mem::replace(&mut self.state, State::Failed { error, frozen: None }) {
                 State::Open(mut log) if is_readable => {
@@ -488,6 +488,7 @@ impl Partition {
             State::Open(log) if log.segments().is_empty() => Known::default(),
             State::Open(log) => Known {
                 clean: false,
+                synced: false,
                 recovery_point: Some(log.recovery_point()),
                 start_offset: Some(log.start_offset()),
                 cleaned_to: Some(log.cleaned_to()),

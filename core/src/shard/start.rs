@@ -42,6 +42,8 @@ pub(super) struct Life {
     start_offsets: checkpoint_file::Offsets,
     cleaner_offsets: checkpoint_file::Offsets,
     clean: bool,
+    /// Everything in the data folder was made durable.
+    synced: bool,
     to_open: VecDeque<(TopicPartition, String, LeaderEpoch)>,
     opening: BTreeSet<u32>,
     open: usize,
@@ -64,6 +66,7 @@ enum Awaited {
     StartOffsets,
     CleanerOffsets,
     MarkerRemoved,
+    AllSynced,
     NamesSynced,
 }
 
@@ -97,6 +100,10 @@ impl Shard {
         step: &mut Step<'_>,
     ) {
         let Some(awaited) = self.life.waiting.remove(&io.number) else { return };
+        if awaited == Awaited::AllSynced {
+            self.all_synced(result.failure().is_none(), step);
+            return;
+        }
         if let Some(error) = result.failure().filter(|error| *error != IoError::NotFound) {
             // What cannot be read is not what is not there: without it, partitions would be taken for new ones.
             step.effects.push(Effect::Notice(Notice::StartFailed { error }));
@@ -121,6 +128,7 @@ impl Shard {
                 | Awaited::RecoveryPoints
                 | Awaited::StartOffsets
                 | Awaited::CleanerOffsets
+                | Awaited::AllSynced
                 | Awaited::NamesSynced,
                 _,
             ) => {}
@@ -130,6 +138,34 @@ impl Shard {
             self.plan_opening(step);
         }
         self.open_more(step);
+    }
+
+    /// Makes durable what a process left that was killed, all at once: log by log it would be three syncs for each.
+    fn sync_what_is_there(&mut self, step: &mut Step<'_>) {
+        let is_needed = !self.life.to_open.is_empty()
+            && !planted(Mutant::RecoveredTailUnsynced)
+            && !planted(Mutant::CheckpointBelievedUnsynced);
+        if is_needed {
+            let io = self.disk(step).submit(DiskOp::SyncAll);
+            self.life.waiting.insert(io.number, Awaited::AllSynced);
+        } else {
+            self.sync_checkpoints(step);
+        }
+    }
+
+    /// Everything was synced, or could not be: then each log is, and the disk's trouble is that of the logs that it concerns.
+    fn all_synced(&mut self, is_synced: bool, step: &mut Step<'_>) {
+        self.life.synced = is_synced;
+        if !is_synced {
+            self.sync_checkpoints(step);
+        }
+        self.open_more(step);
+    }
+
+    fn sync_checkpoints(&mut self, step: &mut Step<'_>) {
+        if self.life.has_checkpoints() && !planted(Mutant::CheckpointBelievedUnsynced) {
+            self.sync_names(step);
+        }
     }
 
     /// Makes durable which names the data folder's files have. Whoever was killed may have renamed a checkpoint and not come to
@@ -149,8 +185,6 @@ impl Shard {
             // Gone for certain before anything is written: a crash from now on is one.
             let io = self.disk(step).submit(DiskOp::Remove(CLEAN_SHUTDOWN));
             self.life.waiting.insert(io.number, Awaited::MarkerRemoved);
-        } else if self.life.has_checkpoints() && !planted(Mutant::CheckpointBelievedUnsynced) {
-            self.sync_names(step);
         }
         let mut existing: BTreeSet<String> = listing
             .into_iter()
@@ -173,6 +207,9 @@ impl Shard {
             }
         }
         self.life.total = self.life.to_open.len();
+        if !self.life.clean {
+            self.sync_what_is_there(step);
+        }
         for (id, name, epoch) in fresh {
             if self.known(&name, id.partition).start_offset.is_some() {
                 self.renew_start_offsets(step);
@@ -208,7 +245,8 @@ impl Shard {
     }
 
     fn open_more(&mut self, step: &mut Step<'_>) {
-        if self.life.phase != Phase::Opening {
+        let is_syncing = self.life.waiting.values().any(|awaited| *awaited == Awaited::AllSynced);
+        if self.life.phase != Phase::Opening || is_syncing {
             return;
         }
         while self.life.opening.len() < OPENING_MAX
@@ -233,6 +271,7 @@ impl Shard {
         };
         Known {
             clean: self.life.clean,
+            synced: self.life.synced,
             recovery_point: offset(&self.life.recovery_points),
             start_offset: offset(&self.life.start_offsets),
             cleaned_to: offset(&self.life.cleaner_offsets),
