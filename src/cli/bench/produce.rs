@@ -42,6 +42,9 @@ pub(crate) struct ProduceArgs {
     /// Records per second, rather than as fast as it goes
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     rate: Option<u64>,
+    /// First write one batch to each partition, which does not count: some brokers make a partition's files only then
+    #[arg(long)]
+    prime: bool,
     #[command(flatten)]
     goal: GoalArgs,
     #[command(flatten)]
@@ -134,7 +137,17 @@ async fn measure(
     let (rate, pid) = (args.rate, args.watch.pid);
     let watch = (args.watch.warmup, args.watch.broker());
     let target = target.clone();
+    let prime = args.prime.then(|| target.partitions.len() as u64 * production.batch_bytes);
     let report = in_thread(move |stop| {
+        if let Some(bytes) = prime {
+            production.run(
+                &target,
+                None,
+                Goal::Bytes(bytes),
+                (Duration::ZERO, None),
+                Stop::clone(&stop),
+            )?;
+        }
         let (producers, meter) = production.run(&target, rate, goal, watch, stop)?;
         let topic = &target.topic.name;
         let latency_of = production.kind.is_answered.then_some("acknowledgement");

@@ -130,7 +130,7 @@ impl Case {
                 let divisor = if is_full { 1 } else { SMALL_VOLUME_DIVISOR };
                 let bytes = volume.bytes / divisor;
                 let words = format!(
-                    "produce --batch-bytes {batch_bytes} --partitions {partitions} \
+                    "produce --prime --batch-bytes {batch_bytes} --partitions {partitions} \
                      --connections {connections} --in-flight {in_flight} --total-bytes {bytes}"
                 );
                 (words, is_durable)
