@@ -204,6 +204,10 @@ mutants! {
     PendingCountsAsInsync = "M7",
     /// What a leader knows of its followers outlives its epoch.
     ProgressSurvivesEpoch = "M8",
+    /// A replica takes no note of what is agreed on within its leader's epoch.
+    StateWithinEpochIgnored = "R11",
+    /// An answer that would bring nothing but a high watermark is not given.
+    HighWatermarkNotTold = "R12",
 
     // Elections: core/src/controller.
     /// The last in-sync replica may lead again after an unclean shutdown that can have cost it records.
@@ -226,6 +230,8 @@ mutants! {
     ElrSurvives = "M9",
     /// Replicas stay eligible when `min.insync.replicas` is lowered to what is in sync.
     MinInsyncLoweredKeepsElr = "M10",
+    /// Who is elected leads in the epoch of the leader before.
+    LeaderKeepsEpoch = "I13",
 }
 
 /// Whether this build can be spoilt.

@@ -2,10 +2,10 @@
 
 mod commands;
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use commands::{Plan, check, one, tell};
+use commands::{Plan, check, one, regress, tell};
 use ottla_model::harness::{Limits, Size, Walks};
 
 #[derive(Debug, Parser)]
@@ -77,6 +77,18 @@ enum Command {
         /// Of what is violated: this property
         #[arg(long, value_name = "NAME")]
         property: Option<String>,
+        /// Write its steps down, to be run again
+        #[arg(long, value_name = "FILE")]
+        schedule: Option<PathBuf>,
+    },
+    /// Run the counterexamples that were kept, with their mutants and without
+    Regress,
+    /// Run one of them in this process, and print what came of it as JSON
+    #[command(hide = true)]
+    Replay {
+        name: String,
+        #[arg(long)]
+        mutant: Option<String>,
     },
     /// Serve stateright's Explorer for one configuration
     Explore {
@@ -121,8 +133,11 @@ fn main() -> ExitCode {
             let walks = Walks { seed, count: walks, steps, time: Duration::from_secs(time) };
             one::plant(mutant.as_deref()).and_then(|()| one::walk(only.as_deref(), &walks))
         }
-        Command::Story { name, mutant, property } => {
-            one::plant(Some(&mutant)).and_then(|()| one::story(&name, property.as_deref()))
+        Command::Story { name, mutant, property, schedule } => one::plant(Some(&mutant))
+            .and_then(|()| one::story(&name, &mutant, property.as_deref(), schedule.as_deref())),
+        Command::Regress => regress::run(),
+        Command::Replay { name, mutant } => {
+            one::plant(mutant.as_deref()).and_then(|()| regress::replay(&name))
         }
         Command::Explore { name, mutant, listen } => {
             one::plant(mutant.as_deref()).and_then(|()| one::explore(&name, listen))

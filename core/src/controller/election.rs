@@ -159,7 +159,8 @@ impl<'a> Change<'a> {
     /// Each leader has an epoch of its own, and each state a number.
     fn count(&mut self) {
         let is_new_incarnation = self.is_new_incarnation && !planted(Mutant::EpochStays);
-        let is_new_leader = self.state.leader != self.before.leader || is_new_incarnation;
+        let is_another = self.state.leader != self.before.leader;
+        let is_new_leader = is_another && !planted(Mutant::LeaderKeepsEpoch) || is_new_incarnation;
         self.state.leader_epoch.0 += i32::from(is_new_leader);
         self.state.partition_epoch += i32::from(self.state != *self.before);
     }

@@ -140,6 +140,7 @@ impl Replica {
             || answer.diverging.is_some()
             || served.records_from.is_some()
             || answer.high_watermark.min(fetch.offset) > fetch.high_watermark
+                && !planted(Mutant::HighWatermarkNotTold)
     }
 
     /// Whether who fetches is a follower of this leader, in its current incarnation.

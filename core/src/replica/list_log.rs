@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{Corrupt, ReplicaLog, acknowledgeable};
 use crate::{
     log::{epochs::Epochs, producers::Producers},
+    mutants::{Mutant, planted},
     records::batch::BatchProducer,
     types::{LeaderEpoch, Offset, Timestamp},
 };
@@ -119,6 +120,9 @@ impl<P: Clone> ListLog<P> {
         log.end = self.start_offset;
         for batch in self.batches.iter().filter(|batch| batch.next_offset() <= kept) {
             log.push(batch.clone());
+        }
+        if planted(Mutant::TailNotNoted) {
+            log.producers = Producers::default();
         }
         log.sync();
         log

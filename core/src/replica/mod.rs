@@ -177,6 +177,9 @@ impl Replica {
             return Turn::Same;
         }
         let is_new_epoch = view.leader_epoch > self.view.leader_epoch;
+        if !is_new_epoch && planted(Mutant::StateWithinEpochIgnored) {
+            return Turn::Same;
+        }
         self.view = view;
         // A reassignment makes a broker a replica, or makes it none, in the middle of an epoch.
         let has_part = self.view.leader.is_some() && self.view.replicas.contains(&self.broker);

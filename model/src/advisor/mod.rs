@@ -3,10 +3,13 @@
 //! It visits every state of a partition with these settings, and every state of a group that commits so, within bounds that it
 //! states; what it finds it tells as the shortest story, with the setting that would mend it, which it has tried.
 //!
-//! - `question`: settings and faults, and the models that they make.
+//! - `question`: settings and faults, and the models that they make; `alone`: those that a single broker can show; `beyond`: the same
+//!   models, for walks.
 //! - `mend`: which settings would keep the promise.
 //! - `text` and `page` write an answer down.
 
+mod alone;
+pub(crate) mod beyond;
 mod mend;
 mod page;
 mod question;
@@ -14,6 +17,7 @@ mod question;
 mod tests;
 mod text;
 
+pub use alone::alone;
 pub use mend::Mend;
 pub use page::page;
 pub use question::{Acks, Faults, Flush, Question};
@@ -46,6 +50,8 @@ pub struct Part {
     pub states: usize,
     /// Whether these are all.
     pub exhausted: bool,
+    /// Whether a record is lost in one of them.
+    pub loses: bool,
 }
 
 /// How it comes to something.
@@ -90,18 +96,54 @@ const REPEATED: &[&str] = &["ProcessedOnce"];
 /// Told on the way: what is visited, and how much of it.
 pub type Tell<'a> = dyn FnMut(&str, Progress) + 'a;
 
-/// Answers a question.
-pub fn ask(question: &Question, tell: &mut Tell<'_>) -> Answer {
+/// Answers a question as far as whether, and in which part, records can be lost: [`Part::loses`] says it.
+pub fn verdict(question: &Question, tell: &mut Tell<'_>) -> (Verdict, Vec<Part>) {
+    let (partition, consumers) = search_both(question, tell);
+    (judge(&partition, &consumers), parts(question, &partition, &consumers))
+}
+
+fn search_both(question: &Question, tell: &mut Tell<'_>) -> (Outcome, Outcome) {
     let (replication, group) = (question.replication(), question.group());
     let partition = look(&replication, LOST, &mut |progress| tell("the partition", progress));
     let consumers = look(&group, SKIPPED, &mut |progress| tell("the consumers", progress));
+    (partition, consumers)
+}
+
+fn judge(partition: &Outcome, consumers: &Outcome) -> Verdict {
+    let loses = partition.violation.is_some() || consumers.violation.is_some();
+    match (loses, partition.exhausted && consumers.exhausted) {
+        (true, _) => Verdict::CanLose,
+        (false, true) => Verdict::Holds,
+        (false, false) => Verdict::NotExhausted,
+    }
+}
+
+fn parts(question: &Question, partition: &Outcome, consumers: &Outcome) -> Vec<Part> {
+    let part = |name, bounds, outcome: &Outcome| Part {
+        name,
+        bounds,
+        states: outcome.unique,
+        exhausted: outcome.exhausted,
+        loses: outcome.violation.is_some(),
+    };
+    vec![
+        part(PARTITION, question.replication_bounds(), partition),
+        part(CONSUMERS, question.group_bounds(), consumers),
+    ]
+}
+
+/// The names of the two parts.
+pub const PARTITION: &str = "partition";
+/// See [`PARTITION`].
+pub const CONSUMERS: &str = "consumers";
+
+/// Answers a question.
+pub fn ask(question: &Question, tell: &mut Tell<'_>) -> Answer {
+    let (replication, group) = (question.replication(), question.group());
+    let (partition, consumers) = search_both(question, tell);
     let losses: Vec<_> =
         [tale(&replication, &partition), tale(&group, &consumers)].into_iter().flatten().collect();
-    let verdict = match (losses.is_empty(), partition.exhausted && consumers.exhausted) {
-        (false, _) => Verdict::CanLose,
-        (true, true) => Verdict::Holds,
-        (true, false) => Verdict::NotExhausted,
-    };
+    let verdict = judge(&partition, &consumers);
     let repeat = (verdict == Verdict::Holds).then(|| {
         let outcome = look(&group, REPEATED, &mut |progress| tell("repetitions", progress));
         tale(&group, &outcome)
@@ -110,20 +152,10 @@ pub fn ask(question: &Question, tell: &mut Tell<'_>) -> Answer {
         let lost = [partition.violation.is_some(), consumers.violation.is_some()];
         mend::find(question, lost, tell)
     });
-    let part = |name, bounds, outcome: &Outcome| Part {
-        name,
-        bounds,
-        states: outcome.unique,
-        exhausted: outcome.exhausted,
-    };
-    let parts = vec![
-        part("partition", question.replication_bounds(), &partition),
-        part("consumers", question.group_bounds(), &consumers),
-    ];
     Answer {
         question: *question,
         verdict,
-        parts,
+        parts: parts(question, &partition, &consumers),
         losses,
         repeat: repeat.flatten(),
         mend: mend.flatten(),

@@ -23,6 +23,17 @@ pub enum Acks {
     All,
 }
 
+impl Acks {
+    /// As a producer's setting.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "0",
+            Self::Leader => "1",
+            Self::All => "all",
+        }
+    }
+}
+
 /// When what is acknowledged is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flush {
@@ -30,6 +41,16 @@ pub enum Flush {
     System,
     /// Before it is acknowledged: `flush.messages=1`.
     Fsync,
+}
+
+impl Flush {
+    /// In a word.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::System => "os",
+            Self::Fsync => "fsync",
+        }
+    }
 }
 
 /// What may go wrong, and how often at most.
@@ -211,15 +232,7 @@ fn wrong(faults: &[(u8, [&str; 2])]) -> String {
 
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let acks = match self.acks {
-            Acks::None => "0",
-            Acks::Leader => "1",
-            Acks::All => "all",
-        };
-        let flush = match self.flush {
-            Flush::System => "os",
-            Flush::Fsync => "fsync",
-        };
+        let (acks, flush) = (self.acks.name(), self.flush.name());
         let unclean = if self.unclean { "on" } else { "off" };
         write!(
             f,

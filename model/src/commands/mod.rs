@@ -3,6 +3,7 @@
 pub(crate) mod check;
 mod child;
 pub(crate) mod one;
+pub(crate) mod regress;
 pub(crate) mod tell;
 
 use ottla_model::{

@@ -3,12 +3,13 @@
 use std::{
     io::{self, IsTerminal, Write},
     net::SocketAddr,
+    path::Path,
 };
 
 use ottla_core::mutants::Mutant;
 use ottla_model::harness::{Limits, Order, Progress, Violation, Walks, counted};
 
-use super::{chosen, named};
+use super::{chosen, named, regress};
 
 /// Plants a mutant, for the rest of this process.
 pub(crate) fn plant(id: Option<&str>) -> Result<(), String> {
@@ -57,12 +58,20 @@ pub(crate) fn run(name: &str, property: Option<&str>, limits: &Limits<'_>) -> Re
 }
 
 /// Tells the shortest story of a configuration with the mutant that was planted.
-pub(crate) fn story(name: &str, property: Option<&str>) -> Result<bool, String> {
+pub(crate) fn story(
+    name: &str,
+    mutant: &str,
+    property: Option<&str>,
+    schedule: Option<&Path>,
+) -> Result<bool, String> {
     let configuration = named(name)?;
     let only: Vec<_> = property.into_iter().collect();
     let limits = Limits { only: &only, ..Limits::SMALL };
     let outcome = configuration.subject.search(Order::Breadth, &limits, &mut show);
     end_line();
+    if let (Some(path), Some(violation)) = (schedule, &outcome.violation) {
+        regress::write(path, name, mutant, violation)?;
+    }
     match &outcome.violation {
         Some(violation) => print!("{}", retold(&configuration.subject.lanes(), violation)),
         None => println!("nothing is violated in {} states", counted(outcome.unique)),
@@ -90,8 +99,11 @@ pub(crate) fn walk(only: Option<&str>, walks: &Walks) -> Result<bool, String> {
         end_line();
         let (count, steps) = (outcome.walks, outcome.steps);
         println!(
-            "{}: {count} walks, {steps} steps, {} ended, {:.0} s",
-            configuration.name, outcome.ended, outcome.seconds
+            "{}: {count} walks, {steps} steps to {} different states, {} ended, {:.0} s",
+            configuration.name,
+            counted(outcome.unique),
+            outcome.ended,
+            outcome.seconds
         );
         for (mark, reached) in &outcome.marks {
             println!("    in {reached} walks: {mark}");

@@ -10,6 +10,7 @@ pub(crate) fn list() -> Result<bool, String> {
         let size = match known.size {
             Size::Small => "small",
             Size::Large => "large",
+            Size::Endless => "for walks",
         };
         let states =
             known.unique.map_or_else(String::new, |unique| format!(", {} states", counted(unique)));

@@ -11,6 +11,8 @@ pub enum Size {
     Small,
     /// Minutes to hours: it is checked at night.
     Large,
+    /// More than can be visited: one walks in it.
+    Endless,
 }
 
 /// A mutant that a configuration must notice.

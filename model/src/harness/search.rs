@@ -40,7 +40,7 @@ impl Limits<'_> {
 
 /// A fingerprint is a hash already.
 #[derive(Debug, Default)]
-struct Same(u64);
+pub(super) struct Same(u64);
 
 impl Hasher for Same {
     fn finish(&self) -> u64 {
@@ -66,7 +66,7 @@ struct Origin {
 
 type Origins = HashMap<u64, Origin, BuildHasherDefault<Same>>;
 
-fn fingerprint(state: &impl Hash) -> u64 {
+pub(super) fn fingerprint(state: &impl Hash) -> u64 {
     // Its keys are fixed: the same state has the same fingerprint in every run.
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);

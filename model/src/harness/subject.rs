@@ -7,7 +7,8 @@ use std::{io, net::SocketAddr};
 #[cfg(feature = "checker")]
 use super::exhaust::exhaust;
 use super::{
-    Expectation, Model, Outcome, Progress,
+    Expectation, Model, Outcome, Progress, Replayed,
+    schedule::replay,
     search::{Limits, search},
     walk::{Walks, WalksOutcome, walk},
 };
@@ -58,6 +59,9 @@ pub trait Subject: Send + Sync {
     /// Walks at random.
     fn walk(&self, walks: &Walks, tell: &mut dyn FnMut(Progress)) -> WalksOutcome;
 
+    /// Takes the actions of these names.
+    fn replay(&self, names: &[&str]) -> Replayed;
+
     /// Serves stateright's Explorer, until the process ends.
     #[cfg(feature = "checker")]
     fn explore(&self, address: SocketAddr) -> io::Result<()>;
@@ -99,6 +103,10 @@ where
 
     fn walk(&self, walks: &Walks, tell: &mut dyn FnMut(Progress)) -> WalksOutcome {
         walk(self, walks, tell)
+    }
+
+    fn replay(&self, names: &[&str]) -> Replayed {
+        replay(self, names)
     }
 
     #[cfg(feature = "checker")]

@@ -3,14 +3,19 @@
 //! stateright's own simulation writes down wrong paths when a model refuses an action that it has offered; here that is a fault
 //! of the model, and it is told.
 
-use std::{collections::BTreeMap, fmt::Debug, hash::Hash, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Debug,
+    hash::{BuildHasherDefault, Hash},
+    time::Duration,
+};
 
 use ottla_core::machine::Random;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Progress, Stopwatch, Story, Violation,
-    search::{Properties, retell},
+    search::{Properties, Same, fingerprint, retell},
 };
 
 /// Which walks to go.
@@ -33,6 +38,8 @@ pub struct WalksOutcome {
     pub walks: u64,
     /// How many steps they went together.
     pub steps: u64,
+    /// How many different states they have come to.
+    pub unique: usize,
     /// How many ended where there was nothing more to do.
     pub ended: u64,
     /// How long it took.
@@ -54,14 +61,16 @@ where
     let mut outcome = WalksOutcome {
         walks: 0,
         steps: 0,
+        unique: 0,
         ended: 0,
         seconds: 0.0,
         marks: Properties::of(model).marks.into_keys().map(|name| (name, 0)).collect(),
         violation: None,
     };
+    let mut seen = Seen::default();
     while outcome.walks < walks.count && clock.elapsed() < walks.time {
         let seed = walks.seed.wrapping_add(outcome.walks);
-        let one = walk_once(model, seed, walks.steps);
+        let one = walk_once(model, seed, walks.steps, &mut seen);
         outcome.walks += 1;
         outcome.steps += one.numbers.len() as u64 - 1;
         outcome.ended += u64::from(one.ended);
@@ -74,12 +83,16 @@ where
         }
         if outcome.walks.is_multiple_of(256) {
             let generated = usize::try_from(outcome.steps).unwrap_or(usize::MAX);
-            tell(Progress { generated, unique: 0, depth: walks.steps });
+            tell(Progress { generated, unique: seen.len(), depth: walks.steps });
         }
     }
+    outcome.unique = seen.len();
     outcome.seconds = clock.elapsed().as_secs_f64();
     outcome
 }
+
+/// The fingerprints of the states that were come to.
+type Seen = HashSet<u64, BuildHasherDefault<Same>>;
 
 struct Walk {
     numbers: Vec<usize>,
@@ -88,7 +101,11 @@ struct Walk {
     violated: Vec<String>,
 }
 
-fn walk_once<M: Story>(model: &M, seed: u64, steps_max: usize) -> Walk {
+fn walk_once<M>(model: &M, seed: u64, steps_max: usize, seen: &mut Seen) -> Walk
+where
+    M: Story,
+    M::State: Hash,
+{
     let mut random = Random::new(seed);
     let mut properties = Properties::of(model);
     let mut states = model.init_states();
@@ -98,6 +115,7 @@ fn walk_once<M: Story>(model: &M, seed: u64, steps_max: usize) -> Walk {
     let mut ended = false;
     let mut actions = Vec::new();
     let mut violated = properties.look_at(model, &state);
+    seen.insert(fingerprint(&state));
     while violated.is_empty() && numbers.len() <= steps_max {
         actions.clear();
         model.actions(&state, &mut actions);
@@ -110,6 +128,7 @@ fn walk_once<M: Story>(model: &M, seed: u64, steps_max: usize) -> Walk {
         let next = model.next_state(&state, actions.swap_remove(number));
         state = next.expect("an action that is offered can be taken");
         violated = properties.look_at(model, &state);
+        seen.insert(fingerprint(&state));
     }
     Walk { numbers, ended, marks: properties.marks, violated }
 }

@@ -6,10 +6,11 @@ use ottla_core::{
         BrokerEpochIgnored, CancelWithoutLiveness, CaughtUpByHighWatermark, CheckpointUnchecked,
         CommittedIsrOnly, ElrSurvives, EpochBegunLazily, EpochLookupWithoutEpoch, EpochStays,
         ExpandIgnoresEpochStart, FencedReplicaJoins, FetchIgnoresEpoch, FollowerReportsUnsynced,
-        KeepDivergentTail, LastReplicaStanding, LostDiskKeepsIsr, MinInsyncLoweredKeepsElr,
-        PartitionEpochIgnored, PendingCountsAsInsync, PendingForgotten, ProgressSurvivesEpoch,
-        ResetKeepsHighWatermark, ShownWhenWritten, ShrinkDoesNotAdvance, ShuttingDownReplicaJoins,
-        StaleIncarnationFetch, TruncateToHighWatermark, TruncationReturnsEarly,
+        HighWatermarkNotTold, KeepDivergentTail, LastReplicaStanding, LeaderKeepsEpoch,
+        LostDiskKeepsIsr, MinInsyncLoweredKeepsElr, PartitionEpochIgnored, PendingCountsAsInsync,
+        PendingForgotten, ProgressSurvivesEpoch, ResetKeepsHighWatermark, ShownWhenWritten,
+        ShrinkDoesNotAdvance, ShuttingDownReplicaJoins, StaleIncarnationFetch,
+        StateWithinEpochIgnored, TailNotNoted, TruncateToHighWatermark, TruncationReturnsEarly,
         UncleanTakenForClean,
     },
     replica::Acks,
@@ -82,6 +83,9 @@ const REJOINED: &str = "a replica back in sync";
 const LATER: &str = "acknowledged after a leader change";
 
 const CANDIDATE: &str = "LeaderCandidateCompleteness";
+const LOST: &str = "NoAckedRecordLostGlobally";
+const SERVED: &str = "AckedRecordsAreServed";
+const BELOW: &str = "CommittedPrefixBelowHw";
 
 const fn caught(mutant: Mutant, property: &'static str) -> Caught {
     Caught { mutant, property }
@@ -100,7 +104,11 @@ const ROWS: &[Row] = &[
         },
         unique: Some(116_773),
         unreachable: &[REFUSED, DUPLICATE, ELIGIBLE],
-        mutants: &[caught(StaleIncarnationFetch, CANDIDATE)],
+        mutants: &[
+            caught(StaleIncarnationFetch, CANDIDATE),
+            caught(StaleIncarnationFetch, LOST),
+            caught(StaleIncarnationFetch, SERVED),
+        ],
         ..ROW
     },
     Row {
@@ -161,8 +169,14 @@ const ROWS: &[Row] = &[
         unreachable: &[REFUSED, LOSSY, REJOINED, ELIGIBLE],
         mutants: &[
             caught(TruncateToHighWatermark, CANDIDATE),
+            caught(TruncateToHighWatermark, "ConsistentRead"),
+            caught(TruncateToHighWatermark, "SafeRecordsStay"),
+            caught(TruncateToHighWatermark, BELOW),
             caught(KeepDivergentTail, "EpochCacheMatchesLog"),
+            caught(KeepDivergentTail, "ConsistentRead"),
+            caught(KeepDivergentTail, BELOW),
             caught(EpochBegunLazily, CANDIDATE),
+            caught(EpochBegunLazily, "SafeRecordsStay"),
             caught(FetchIgnoresEpoch, "EpochCacheMatchesLog"),
         ],
         ..ROW
@@ -194,8 +208,12 @@ const ROWS: &[Row] = &[
         unreachable: &[DUPLICATE],
         mutants: &[
             caught(LastReplicaStanding, "LeaderCompleteness"),
+            caught(LastReplicaStanding, SERVED),
             caught(UncleanTakenForClean, CANDIDATE),
+            caught(UncleanTakenForClean, LOST),
             caught(AdvanceBelowMinInsync, CANDIDATE),
+            caught(AdvanceBelowMinInsync, LOST),
+            caught(AdvanceBelowMinInsync, SERVED),
             caught(CaughtUpByHighWatermark, "JoinsCaughtUp"),
         ],
         ..ROW
@@ -240,7 +258,11 @@ const ROWS: &[Row] = &[
         },
         unique: Some(50_555),
         unreachable: &[REFUSED, LOSSY, ELIGIBLE],
-        mutants: &[caught(ExpandIgnoresEpochStart, CANDIDATE)],
+        mutants: &[
+            caught(ExpandIgnoresEpochStart, CANDIDATE),
+            caught(ExpandIgnoresEpochStart, "ConsistentRead"),
+            caught(ExpandIgnoresEpochStart, "SafeRecordsStay"),
+        ],
         ..ROW
     },
     // A leader that sees each state of the metadata follows in between, and has forgotten; one that sees only the last does not.
@@ -273,6 +295,7 @@ const ROWS: &[Row] = &[
         mutants: &[
             caught(CommittedIsrOnly, CANDIDATE),
             caught(CheckpointUnchecked, "HighWatermarkWithinLog"),
+            caught(CheckpointUnchecked, BELOW),
         ],
         ..ROW
     },
@@ -295,7 +318,23 @@ const ROWS: &[Row] = &[
         mutants: &[
             caught(PendingForgotten, "ReplicationQuorumSuperset"),
             caught(FencedReplicaJoins, "InSyncAreActive"),
+            caught(StateWithinEpochIgnored, "MetadataLogMatching"),
         ],
+        ..ROW
+    },
+    Row {
+        name: "replication-fenced-leader",
+        words: "1 record, 2 replicas, both needed, of which 1 stops in order and starts again and 1 is fenced while it runs, \
+                metadata by themselves",
+        settings: Settings { replicas: 2, ..Settings::SAFE },
+        bounds: Bounds {
+            budget: Budget { zombies: 1, shutdowns: 1, ..ONE },
+            assigned: 2,
+            ..BOUNDS
+        },
+        unique: Some(6_271),
+        unreachable: &[LOSSY, DUPLICATE],
+        mutants: &[caught(LeaderKeepsEpoch, "SingleLeaderPerEpoch")],
         ..ROW
     },
     Row {
@@ -350,6 +389,7 @@ const ROWS: &[Row] = &[
         },
         unique: Some(457_683),
         unreachable: &[REFUSED, LOSSY, ELIGIBLE],
+        mutants: &[caught(TailNotNoted, "ProducerSequence")],
         ..ROW
     },
     Row {
@@ -378,7 +418,10 @@ const ROWS: &[Row] = &[
         },
         unique: Some(70_894),
         unreachable: &[REFUSED, LOSSY, ELIGIBLE],
-        mutants: &[caught(ShrinkDoesNotAdvance, "SafeIsSaid")],
+        mutants: &[
+            caught(ShrinkDoesNotAdvance, "SafeIsSaid"),
+            caught(HighWatermarkNotTold, "QuiescentMeansAllReplicated"),
+        ],
         ..ROW
     },
     Row {
@@ -405,6 +448,54 @@ const ROWS: &[Row] = &[
             grain: Grain::MESSAGES,
             ..BOUNDS
         },
+        unique: Some(13_026_752),
+        unreachable: &[REFUSED, ELIGIBLE],
+        ..ROW
+    },
+    Row {
+        name: "replication-night-lag",
+        words: "each message by itself; 2 records, 1 moved leadership, 1 follower that lags, 1 power loss that takes any suffix, \
+                flush by the system",
+        size: Size::Large,
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, moves: 1, lags: 1, power_losses: 1, ..NOTHING },
+            grain: Grain::MESSAGES,
+            leader_epoch_max: 1,
+            ..BOUNDS
+        },
+        unique: Some(28_655_847),
+        unreachable: &[ELIGIBLE],
+        ..ROW
+    },
+    Row {
+        name: "replication-night-moves-and-lag",
+        words: "each message by itself; 1 record, 2 moved leaderships, 1 follower that lags, 1 power loss that takes any suffix, \
+                flush by the system",
+        size: Size::Large,
+        settings: Settings::RELAXED,
+        bounds: Bounds {
+            budget: Budget { moves: 2, lags: 1, power_losses: 1, ..ONE },
+            grain: Grain::MESSAGES,
+            ..BOUNDS
+        },
+        unique: Some(17_400_344),
+        unreachable: &[DUPLICATE, ELIGIBLE],
+        ..ROW
+    },
+    Row {
+        name: "replication-night-durable",
+        words: "each message and each sync by itself; 2 records, 2 moved leaderships, 1 power loss that takes what is not synced",
+        size: Size::Large,
+        bounds: Bounds {
+            producers: &[1, 1],
+            budget: Budget { produces: 2, moves: 2, power_losses: 1, ..NOTHING },
+            grain: Grain { async_sync: true, ..Grain::MESSAGES },
+            ..BOUNDS
+        },
+        unique: Some(24_988_028),
+        unreachable: &[REFUSED, ELIGIBLE],
         ..ROW
     },
 ];
