@@ -5,6 +5,8 @@
 //! Every step is a row of the `trace`. What needs no world is there in any build, so that any build tests it.
 
 #[cfg(madsim)]
+pub mod advised;
+#[cfg(madsim)]
 pub mod cli;
 #[cfg(madsim)]
 pub mod clock;

@@ -6,8 +6,10 @@ use std::{
 };
 
 use ottla_core::config::broker;
+use ottla_model::advisor::Question;
 
 use crate::{
+    advised,
     dice::{Dice, MILLION},
     disk::DiskPlan,
     faults::{Family, FaultId},
@@ -54,6 +56,8 @@ pub struct Overrides {
     pub chaos: Option<Duration>,
     /// How many operations clients do at the most.
     pub operations: Option<u64>,
+    /// The settings and the faults are those of this question.
+    pub advised: Option<Question>,
 }
 
 /// How often a run is without any faults: it tells bugs of the simulator from the broker's.
@@ -75,9 +79,15 @@ impl Plan {
         if brokers == 1 && !stream("wipe").chance(WIPED_ALONE) {
             families.remove(&Family::DiskWipe);
         }
+        if let Some(question) = &overrides.advised {
+            advised::choose_families(question, &mut families);
+        }
         families.retain(|family| !overrides.without.contains(family));
         let has = |family| families.contains(&family);
         let mut workload = WorkloadPlan::draw(&mut stream("workload"));
+        if let Some(question) = &overrides.advised {
+            advised::choose_work(question, &mut workload, &mut stream("advised"));
+        }
         if let Some(operations) = overrides.operations {
             workload.limit(operations);
         }

@@ -196,10 +196,14 @@ impl<'h> Index<'h> {
         (entry.completion, entry.outcome) = (narrow(place), outcome);
         let entry = *entry;
         if let Some(batch) = self.batches.get_mut(self.batch_of[operation as usize] as usize) {
-            let durable = self.history.header.rules.leader_ack_is_durable;
+            let rules = self.history.header.rules;
             batch.operation = entry;
-            batch.acknowledged = outcome == Outcome::Ok
-                && (batch.send.acks == -1 || batch.send.acks == 1 && durable);
+            let counts = match batch.send.acks {
+                0 => rules.sent_is_acknowledged,
+                1 => rules.leader_ack_is_durable,
+                acks => acks == -1,
+            };
+            batch.acknowledged = outcome == Outcome::Ok && counts;
             if let Some(Answer::Sent { offset, attempts }) = answer {
                 (batch.offset, batch.attempts) = (*offset, (*attempts).max(1));
             }

@@ -61,6 +61,8 @@ impl Default for Header {
 pub struct Rules {
     /// An acknowledgement of the leader alone (`acks=1`) is as good as that of all.
     pub leader_ack_is_durable: bool,
+    /// What was sent without an acknowledgement being wanted (`acks=0`) counts as acknowledged once it is sent.
+    pub sent_is_acknowledged: bool,
     /// Retention may delete records.
     pub deletes: bool,
     /// Records are acknowledged before they are durable.
@@ -71,7 +73,13 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { leader_ack_is_durable: true, deletes: false, relaxed: false, offsets_expire: false }
+        Self {
+            leader_ack_is_durable: true,
+            sent_is_acknowledged: false,
+            deletes: false,
+            relaxed: false,
+            offsets_expire: false,
+        }
     }
 }
 

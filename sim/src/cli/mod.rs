@@ -1,5 +1,6 @@
 //! The command line.
 
+mod advise;
 mod child;
 pub(crate) mod log_lines;
 mod meta;
@@ -47,6 +48,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Plant mutants one by one, and see how soon they are caught
     Mutants(MutantsArgs),
+    /// Check what `ottla prove` says of settings that a single broker can show
+    Advise(advise::AdviseArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -59,5 +62,6 @@ pub fn main() -> ExitCode {
         Command::Shrink(args) => shrink::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Mutants(args) => crate::mutants::run(args),
+        Command::Advise(args) => advise::run(&args),
     }
 }

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use clap::Args;
 use ottla_core::mutants::Mutant;
+use ottla_model::advisor::Question;
 
 use crate::{
     faults::{Family, FaultRow},
@@ -25,6 +26,9 @@ pub struct RunOptions {
     /// Have clients do so many operations at the most
     #[arg(long, value_name = "COUNT")]
     pub operations: Option<u64>,
+    /// Take the settings and the faults of a question to the advisor; see `cargo sim advise`
+    #[arg(long, value_name = "NAME", value_parser = question)]
+    pub advised: Option<Question>,
     /// Plant a mutant
     #[arg(long, value_name = "ID", value_parser = mutant)]
     pub mutant: Option<Mutant>,
@@ -37,6 +41,13 @@ fn mutant(text: &str) -> Result<Mutant, String> {
     })
 }
 
+fn question(name: &str) -> Result<Question, String> {
+    Question::named(name).ok_or_else(|| {
+        let names: Vec<_> = ottla_model::advisor::alone().iter().map(Question::name).collect();
+        format!("nobody asks {name}; there are: {}", names.join(" "))
+    })
+}
+
 impl RunOptions {
     /// What is to be otherwise.
     pub fn overrides(&self) -> Overrides {
@@ -45,6 +56,7 @@ impl RunOptions {
             dropped: self.drop.iter().flat_map(FaultRow::ids).collect(),
             chaos: self.chaos_ms.map(Duration::from_millis),
             operations: self.operations,
+            advised: self.advised,
         }
     }
 
@@ -63,6 +75,9 @@ impl RunOptions {
         }
         if let Some(count) = self.operations {
             add("--operations", count.to_string());
+        }
+        if let Some(question) = self.advised {
+            add("--advised", question.name());
         }
         if let Some(mutant) = self.mutant {
             add("--mutant", mutant.id().to_owned());

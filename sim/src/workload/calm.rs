@@ -8,7 +8,7 @@ use ottla_jepsen::history::{Note, Partition};
 use super::{
     Progress,
     client::{Client, Topic},
-    fetcher::{Fetcher, Limits, Position, Positions},
+    fetcher::{Fetcher, Limits, Position, Positions, Reading},
     offsets::{EARLIEST, LATEST},
     plan::{GroupPlan, TopicKind},
 };
@@ -69,8 +69,10 @@ impl Auditor {
         while let Some(at) = positions.get(&partition).map(|position| position.offset)
             && at < end
         {
-            let fetched =
-                self.fetcher.fetch(&mut self.client, &mut positions, GREEDY, None, false).await;
+            let fetched = self
+                .fetcher
+                .fetch(&mut self.client, &mut positions, GREEDY, None, Reading::Processed)
+                .await;
             let error = match fetched {
                 Ok(fetched) => fetched.first().map_or(ErrorCode::None, |fetched| fetched.error),
                 Err(_) => ErrorCode::UnknownServerError,
@@ -203,7 +205,8 @@ impl Auditor {
             timers.sleep(Duration::from_secs(1)).await;
             producer.put_one(&topic, 0).await;
         };
-        let fetch = self.fetcher.fetch(&mut self.client, &mut positions, patient, None, false);
+        let fetch =
+            self.fetcher.fetch(&mut self.client, &mut positions, patient, None, Reading::Processed);
         let (fetched, ()) = tokio::join!(fetch, write);
         let took = Duration::from_nanos(timers.now() - began);
         let any = fetched

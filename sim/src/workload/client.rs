@@ -70,6 +70,8 @@ pub struct Client {
     pub plans: Vec<TopicPlan>,
     /// How many operations there may be, before the world is whole.
     pub operations_max: u64,
+    /// The advisor's word is checked: what is not to be acknowledged is once it is sent.
+    pub is_advised: bool,
     /// What it knows of topics, by name.
     pub topics: BTreeMap<String, Topic>,
     brokers: Vec<SocketAddr>,
@@ -90,6 +92,7 @@ impl Client {
             dice,
             plans: parts.plan.topics.clone(),
             operations_max: parts.plan.operations_max.unwrap_or(u64::MAX),
+            is_advised: parts.plan.is_advised,
             topics: BTreeMap::new(),
             brokers: parts.stage.brokers.clone(),
             connection: None,

@@ -74,6 +74,18 @@ pub struct Fetcher {
     session_epoch: i32,
     has_session: bool,
     in_session: BTreeMap<Partition, (Position, i32)>,
+    handed: Option<(Begun, Polled)>,
+}
+
+/// What becomes of what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// It is processed at once.
+    Processed,
+    /// The consumer crashes before it processes it.
+    Unprocessed,
+    /// It is processed, if ever, when [`Fetcher::process`] says so.
+    Handed,
 }
 
 /// How much is waited for, and how much is wanted.
@@ -116,7 +128,22 @@ impl Fetcher {
     pub fn new(client: &mut Client, least: i16, has_session: bool) -> Self {
         let least = if has_session { least.max(7) } else { least };
         let version = client.version(ApiKey::Fetch, least);
-        Self { version, session_id: 0, session_epoch: 0, has_session, in_session: BTreeMap::new() }
+        Self {
+            version,
+            session_id: 0,
+            session_epoch: 0,
+            has_session,
+            in_session: BTreeMap::new(),
+            handed: None,
+        }
+    }
+
+    /// What was handed out is processed; or never will be.
+    pub fn process(&mut self, client: &Client, is_processed: bool) {
+        if let Some((begun, mut polled)) = self.handed.take() {
+            polled.unprocessed = !is_processed;
+            client.recorder.ok(begun, Answer::Polled(polled));
+        }
     }
 
     /// Begins a new session with the next request.
@@ -174,14 +201,14 @@ impl Fetcher {
     }
 
     /// Fetches from all positions, and moves them on. What came is written down as read by the process, and as processed by
-    /// its group unless `crashes`.
+    /// its group as `reading` says.
     pub async fn fetch(
         &mut self,
         client: &mut Client,
         positions: &mut Positions,
         limits: Limits,
         group: Option<&str>,
-        crashes: bool,
+        reading: Reading,
     ) -> Result<Vec<Fetched>, Unanswered> {
         let request = self.request(positions, limits);
         let begun = client.invoke(Call::Poll { group: group.map(ToOwned::to_owned) });
@@ -216,17 +243,17 @@ impl Fetcher {
             self.session_id = response.session_id;
             self.session_epoch = if response.session_id == 0 { 0 } else { self.session_epoch + 1 };
         }
-        Ok(self.take(client, begun, is_healed, positions, response, crashes))
+        Ok(self.take(client, begun, is_healed, positions, response, reading))
     }
 
     fn take(
-        &self,
+        &mut self,
         client: &Client,
         begun: Begun,
         is_healed: bool,
         positions: &mut Positions,
         response: FetchResponse,
-        crashes: bool,
+        reading: Reading,
     ) -> Vec<Fetched> {
         let mut all = Vec::new();
         let mut reads = Vec::new();
@@ -273,8 +300,10 @@ impl Fetcher {
                 all.push(fetched);
             }
         }
-        let polled = Polled { reads, unprocessed: crashes };
-        client.recorder.ok(begun, Answer::Polled(polled));
+        self.handed = Some((begun, Polled { reads, unprocessed: false }));
+        if reading != Reading::Handed {
+            self.process(client, reading == Reading::Processed);
+        }
         all
     }
 }

@@ -73,20 +73,27 @@ pub struct Parts {
 
 /// How long each step may take, once the world is whole.
 const STEP_LIMIT: Duration = Duration::from_secs(90);
+/// The same, where all clients have one topic.
+const LONGER_LIMIT: Duration = Duration::from_secs(250);
 /// How long offsets must stay that nobody commits anew: longer than `offsets.retention.minutes`.
 const OFFSETS_STAY: Duration = Duration::from_secs(75);
 
 /// Has the clients work until the world was whole for long enough, and judges what they saw.
 pub async fn run(stage: Stage, plan: WorkloadPlan, dice: Dice) -> Outcome {
     let environment = stage.environment.clone();
-    let rules = Rules { offsets_expire: plan.offsets_expire, ..Rules::default() };
+    let rules = Rules {
+        offsets_expire: plan.offsets_expire,
+        sent_is_acknowledged: plan.is_advised,
+        ..Rules::default()
+    };
+    let is_forgiven = !plan.is_advised;
     let header = Header { rules, ..Header::default() };
     let recorder = Recorder::new(environment.clone(), header);
     let progress = Progress::default();
     let parts = Parts { stage, plan, recorder: recorder.clone(), progress };
     let stalled = perform(&parts, dice).await;
     let has = |families: &[Family]| environment.faults.any_struck(families);
-    if has(FORGETFUL) {
+    if has(FORGETFUL) && is_forgiven {
         recorder.note(0, forgets());
     }
     let (history, operations, violations) = recorder.finish();
@@ -118,15 +125,15 @@ fn forgets() -> Note {
 
 /// Waits for something that must come to an end; what is told of it if it does not.
 async fn must_end(
-    timers: &Timers,
+    (timers, limit): (&Timers, Duration),
     what: &str,
     progress: &Progress,
     future: impl Future<Output = ()>,
 ) -> Result<(), Vec<String>> {
-    if connection::within(timers, STEP_LIMIT, future).await.is_some() {
+    if connection::within(timers, limit, future).await.is_some() {
         return Ok(());
     }
-    let mut stalled = vec![format!("{what}: not within {STEP_LIMIT:?}")];
+    let mut stalled = vec![format!("{what}: not within {limit:?}")];
     stalled.extend(progress.under_way());
     Err(stalled)
 }
@@ -139,21 +146,22 @@ async fn perform(parts: &Parts, mut dice: Dice) -> Vec<String> {
     if parts.stage.environment.faults.any_struck(DAMAGING) {
         progress.is_damaged();
     }
+    let limited = (timers, if parts.plan.is_advised { LONGER_LIMIT } else { STEP_LIMIT });
     let steps = async {
-        must_end(timers, "making topics", progress, cast.topics_are_made()).await?;
-        must_end(timers, "administering", progress, cast.admins_end()).await?;
-        must_end(timers, "writing", progress, cast.producers_end()).await?;
-        must_end(timers, "a fetch that waits", progress, cast.try_waiting(parts)).await?;
+        must_end(limited, "making topics", progress, cast.topics_are_made()).await?;
+        must_end(limited, "administering", progress, cast.admins_end()).await?;
+        must_end(limited, "writing", progress, cast.producers_end()).await?;
+        must_end(limited, "a fetch that waits", progress, cast.try_waiting(parts)).await?;
         progress.all_is_written();
-        must_end(timers, "reading on", progress, cast.readers_end()).await?;
-        must_end(timers, "reading everything", progress, cast.audit(parts)).await?;
-        must_end(timers, "groups", progress, cast.groups_rest(parts)).await?;
+        must_end(limited, "reading on", progress, cast.readers_end()).await?;
+        must_end(limited, "reading everything", progress, cast.audit(parts)).await?;
+        must_end(limited, "groups", progress, cast.groups_rest(parts)).await?;
         if parts.plan.offsets_expire && !parts.plan.groups.is_empty() {
             timers.sleep(OFFSETS_STAY).await;
-            must_end(timers, "offsets", progress, cast.offsets_stay(parts)).await?;
+            must_end(limited, "offsets", progress, cast.offsets_stay(parts)).await?;
         }
         progress.is_done();
-        must_end(timers, "leaving", progress, cast.members_end()).await
+        must_end(limited, "leaving", progress, cast.members_end()).await
     };
     steps.await.err().unwrap_or_default()
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ottla_model::group::Commits;
+
 use crate::dice::{Dice, MILLION};
 
 /// What a topic is for.
@@ -68,6 +70,8 @@ pub struct GroupPlan {
     pub is_cooperative: bool,
     /// After how long without heartbeats a member is taken for dead.
     pub session_timeout_ms: i32,
+    /// When its members commit.
+    pub commits: Commits,
 }
 
 /// A producer.
@@ -104,6 +108,23 @@ pub struct WorkloadPlan {
     pub offsets_expire: bool,
     /// How many operations there are at the most, before the world is whole.
     pub operations_max: Option<u64>,
+    /// The advisor's word is checked: nothing is forgiven that it does not forgive.
+    pub is_advised: bool,
+}
+
+/// What a question to the advisor says of the clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Advised {
+    /// How producers want to be answered.
+    pub acks: i16,
+    /// The topic's `flush.messages`.
+    pub flush_messages: u64,
+    /// When members commit.
+    pub commits: Commits,
+    /// Whether processes of clients are killed.
+    pub clients_crash: bool,
+    /// Whether there are groups.
+    pub has_groups: bool,
 }
 
 fn draw_topic(kind: TopicKind, dice: &mut Dice) -> TopicPlan {
@@ -163,6 +184,7 @@ fn draw_group(number: usize, topics: &[TopicPlan], dice: &mut Dice) -> Option<Gr
         is_static: dice.chance(MILLION / 3),
         is_cooperative: dice.coin(),
         session_timeout_ms: i32::try_from(dice.magnitude(1_000..20_000)).unwrap_or(6_000),
+        commits: Commits::AfterProcessing,
     })
 }
 
@@ -202,7 +224,27 @@ impl WorkloadPlan {
             crash_ms: if dice.coin() { dice.magnitude(3_000..30_000) } else { 0 },
             offsets_expire: dice.chance(MILLION / 5),
             operations_max: None,
+            is_advised: false,
         }
+    }
+
+    /// Has one topic that keeps everything, with producers and groups as it is said. Nobody administers it.
+    pub fn become_advised(&mut self, advised: Advised, dice: &mut Dice) {
+        let mut topic = draw_topic(TopicKind::Orders, &mut dice.split());
+        topic.settings.insert("flush.messages".into(), advised.flush_messages.to_string());
+        self.topics = vec![topic];
+        for producer in &mut self.producers {
+            producer.acks = Some(advised.acks);
+        }
+        self.groups = Vec::new();
+        if advised.has_groups {
+            let group = draw_group(0, &self.topics, dice);
+            self.groups.extend(group.map(|group| GroupPlan { commits: advised.commits, ..group }));
+        }
+        self.admins = 0;
+        self.crash_ms = if advised.clients_crash { dice.magnitude(2_000..20_000) } else { 0 };
+        self.offsets_expire = false;
+        self.is_advised = true;
     }
 
     /// Has clients do so many operations at the most.
@@ -219,12 +261,17 @@ impl WorkloadPlan {
         });
         let groups = self.groups.iter().map(|group| {
             format!(
-                "{} of {}{}{} with {} ms",
+                "{} of {}{}{} with {} ms{}",
                 group.name,
                 group.members,
                 if group.is_static { " static" } else { "" },
                 if group.is_cooperative { " cooperative" } else { "" },
-                group.session_timeout_ms
+                group.session_timeout_ms,
+                match group.commits {
+                    Commits::AfterProcessing => "",
+                    Commits::BeforeProcessing => ", which commit first",
+                    Commits::Auto => ", which commit now and then",
+                }
             )
         });
         let producers = self.producers.iter().map(|producer| {

@@ -6,7 +6,7 @@ use ottla_jepsen::history::{Note, Partition};
 use super::{
     Progress,
     client::Client,
-    fetcher::{Fetched, Fetcher, Limits, Position, Positions},
+    fetcher::{Fetched, Fetcher, Limits, Position, Positions, Reading},
     offsets::{EARLIEST, LATEST},
     plan::TopicKind,
 };
@@ -136,7 +136,8 @@ impl Reader {
     async fn poll(&mut self) {
         let limits = Limits::draw(&mut self.client);
         let Self { client, fetcher, positions, .. } = self;
-        let Ok(fetched) = fetcher.fetch(client, positions, limits, None, false).await else {
+        let Ok(fetched) = fetcher.fetch(client, positions, limits, None, Reading::Processed).await
+        else {
             self.client.back_off().await;
             return;
         };

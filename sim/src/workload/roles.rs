@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -81,7 +81,8 @@ impl Cast {
         let mut play = |name: String, part: Part, flag: &Flag, dice: Dice| {
             seats += 1;
             let machine = seats % parts.stage.machines.len();
-            let role = Role { name, part, machine, parts: parts.clone(), done: flag.clone() };
+            let (parts, done) = (parts.clone(), flag.clone());
+            let role = Role { name, part, machine, parts, done, alive: Arc::default() };
             tokio::spawn(role.play(dice));
         };
         let first = Part::Administer { is_first: true };
@@ -227,6 +228,27 @@ impl Cast {
     }
 }
 
+/// The life of a process that plays a role.
+#[derive(Debug)]
+struct Life {
+    /// How many processes play the role.
+    alive: Arc<AtomicU32>,
+    is_over: AtomicBool,
+}
+
+impl Life {
+    fn begin(alive: &Arc<AtomicU32>) -> Arc<Self> {
+        alive.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { alive: Arc::clone(alive), is_over: AtomicBool::new(false) })
+    }
+
+    /// It ends, if it has not before. True if nobody plays the role any more.
+    fn end(&self) -> bool {
+        !self.is_over.swap(true, Ordering::Relaxed)
+            && self.alive.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+}
+
 /// A role.
 #[derive(Debug)]
 struct Role {
@@ -236,15 +258,19 @@ struct Role {
     parts: Parts,
     /// It has come to its end.
     done: Flag,
+    /// How many processes play it.
+    alive: Arc<AtomicU32>,
 }
 
 impl Role {
     /// Begins a process that plays it.
-    fn begin(&self, dice: Dice) -> ClientProcess {
-        let Self { name, part, machine, parts, done } = self;
+    fn begin(&self, dice: Dice) -> (ClientProcess, Arc<Life>) {
+        let Self { name, part, machine, parts, done, alive } = self;
+        let life = Life::begin(alive);
+        let lives = Arc::clone(&life);
         let (name, part, done) = (name.clone(), part.clone(), done.clone());
         let progress: Progress = parts.progress.clone();
-        parts.stage.machines[*machine].begin(move |process| {
+        let process = parts.stage.machines[*machine].begin(move |process| {
             let client = Client::new(process, name.clone(), parts, dice);
             let groups = parts.plan.groups.clone();
             async move {
@@ -265,9 +291,13 @@ impl Role {
                     }
                 }
                 progress.ends(&name);
-                done.raise();
+                // Where two overlap, the other may have something under way.
+                if lives.end() {
+                    done.raise();
+                }
             }
-        })
+        });
+        (process, life)
     }
 
     /// Has processes play it, one after the other, until one has come to its end.
@@ -276,7 +306,7 @@ impl Role {
         let phases = self.parts.stage.phases.clone();
         let mean = self.parts.plan.crash_ms;
         let is_setup = matches!(self.part, Part::Administer { is_first: true });
-        let mut process = self.begin(dice.split());
+        let (mut process, mut life) = self.begin(dice.split());
         if mean == 0 || is_setup {
             return;
         }
@@ -289,14 +319,18 @@ impl Role {
             let overlaps = dice.chance(MILLION / 4);
             if !overlaps {
                 process.kill();
+                life.end();
                 timers.sleep(dice.exponential(Duration::from_millis(500))).await;
             }
-            let next = self.begin(dice.split());
+            let (next, next_life) = self.begin(dice.split());
             if overlaps {
                 timers.sleep(dice.exponential(Duration::from_secs(2))).await;
                 process.kill();
+                if life.end() {
+                    self.done.raise();
+                }
             }
-            process = next;
+            (process, life) = (next, next_life);
             self.parts.recorder.count("client crashed");
         }
     }

@@ -18,11 +18,12 @@ use ottla_core::{
     },
 };
 use ottla_jepsen::history::{Answer, Call, Note, Partition};
+use ottla_model::group::Commits;
 
 use super::{
     Progress,
     client::{Client, REQUEST_LIMIT, error_name},
-    fetcher::{Fetched, Fetcher, Limits, Positions},
+    fetcher::{Fetched, Fetcher, Limits, Positions, Reading},
     offsets::EARLIEST,
     plan::GroupPlan,
 };
@@ -46,6 +47,7 @@ pub struct Member {
     assigned_counts: Option<Vec<usize>>,
     heartbeat_at: u64,
     refresh_at: u64,
+    commit_all_at: u64,
 }
 
 /// Why a member does not go on.
@@ -96,6 +98,7 @@ impl Member {
             assigned_counts: None,
             heartbeat_at: 0,
             refresh_at: 0,
+            commit_all_at: 0,
         }
     }
 
@@ -195,6 +198,11 @@ impl Member {
                 self.client.sleep_ms(session * 3 / 2).await;
                 self.heartbeat_at = u64::MAX;
             }
+            // A commit that was given up may have come late, and have taken the place of a later one.
+            if healed && self.client.is_advised && self.commit_all_at < self.client.timers.now() {
+                self.commit_all_at = self.client.timers.now() + 10_000_000_000;
+                self.committed.clear();
+            }
             let commits = healed || self.client.dice.chance(MILLION / 3);
             if commits && let Err(stop) = self.commit().await {
                 self.heartbeat_at = 0;
@@ -209,16 +217,24 @@ impl Member {
     async fn process(&mut self) {
         let mut limits = Limits::draw(&mut self.client);
         limits.max_wait_ms = limits.max_wait_ms.min(self.plan.session_timeout_ms / 4).min(500);
+        let healed = self.client.phases.is_healed();
         // Between what is read and what is processed it may crash.
-        let crashes = !self.client.phases.is_healed() && self.client.dice.chance(MILLION / 200);
-        let before = crashes.then(|| self.positions.clone());
+        let crashes = !healed && self.client.dice.chance(MILLION / 200);
+        let is_early = !healed && self.plan.commits != Commits::AfterProcessing;
+        let reading = match (crashes, is_early) {
+            (true, _) => Reading::Unprocessed,
+            (false, true) => Reading::Handed,
+            (false, false) => Reading::Processed,
+        };
+        let before = (reading != Reading::Processed).then(|| self.positions.clone());
         let Self { client, fetcher, positions, plan, .. } = self;
         let group = Some(plan.name.as_str());
-        let Ok(fetched) = fetcher.fetch(client, positions, limits, group, crashes).await else {
+        let Ok(fetched) = fetcher.fetch(client, positions, limits, group, reading).await else {
             self.client.back_off().await;
             return;
         };
-        if let Some(before) = before {
+        let goes_back = crashes || is_early && !self.process_late().await;
+        if let Some(before) = before.filter(|_| goes_back) {
             self.client.recorder.count("read and not processed");
             for (partition, position) in &before {
                 let offset = Some(position.offset);
@@ -236,6 +252,20 @@ impl Member {
         if any_error {
             self.client.back_off().await;
         }
+    }
+
+    /// What was handed out is processed after a while, and committed before; now and then only, where that is by itself. False
+    /// if it is not processed, for what had to be committed first was not.
+    async fn process_late(&mut self) -> bool {
+        let commits_first =
+            self.plan.commits == Commits::BeforeProcessing || self.client.dice.coin();
+        let may_process = !commits_first || self.commit().await.is_ok();
+        if may_process {
+            let while_ms = self.client.dice.below(300);
+            self.client.sleep_ms(while_ms).await;
+        }
+        self.fetcher.process(&self.client, may_process);
+        may_process
     }
 
     async fn react(&mut self, fetched: &Fetched) {
