@@ -209,6 +209,14 @@ mutants! {
     /// An answer that would bring nothing but a high watermark is not given.
     HighWatermarkNotTold = "R12",
 
+    // A partition and its replica: core/src/partition. The core's own tests notice them.
+    /// A batch that wants all acknowledgements is taken when too few replicas are in sync.
+    AppendBelowMinInsync = "M11",
+    /// Who waits for an append of an earlier epoch is not told that it waits in vain.
+    AppendsOutliveEpoch = "M12",
+    /// What the metadata came to while the log was being opened is never looked at.
+    UnseenMetadataForgotten = "M13",
+
     // Elections: core/src/controller.
     /// The last in-sync replica may lead again after an unclean shutdown that can have cost it records.
     LastReplicaStanding = "I1",

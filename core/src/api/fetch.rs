@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::{
     api::{
         Pending,
-        fetch_errors::{check_epoch, error_code, failed, refuse},
+        fetch_errors::{error_code, failed, refuse},
     },
     disk::FileRange,
     log::{LogPosition, prepare::Wanted},
@@ -479,7 +479,7 @@ fn judge(partition: &Partition, terms: &FetchTerms) -> Outcome {
             ErrorCode::KafkaStorageError
         });
     };
-    if let Err(error) = check_epoch(terms.current_leader_epoch, partition.leader_epoch()) {
+    if let Err(error) = partition.judge_reader(terms.current_leader_epoch) {
         return Outcome::Failed(error);
     }
     let offset = Offset(terms.fetch_offset);

@@ -3,25 +3,13 @@
 use alloc::vec::Vec;
 
 use crate::{
-    mutants::{Mutant, planted},
     partition::ReadError,
-    types::{ErrorCode, LeaderEpoch},
+    types::ErrorCode,
     wire::{
         RecordData,
         messages::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData},
     },
 };
-
-/// Compares the leader epoch that a client knows, if it knows one, with the current one (KIP-320).
-pub(crate) fn check_epoch(known: i32, current: LeaderEpoch) -> Result<(), ErrorCode> {
-    if known == -1 || known == current.0 || planted(Mutant::AnyEpochAccepted) {
-        Ok(())
-    } else if known < current.0 {
-        Err(ErrorCode::FencedLeaderEpoch)
-    } else {
-        Err(ErrorCode::UnknownLeaderEpoch)
-    }
-}
 
 /// Why records cannot be had.
 pub(crate) const fn error_code(error: ReadError) -> ErrorCode {

@@ -3,13 +3,10 @@
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 use crate::{
-    api::{
-        Pending,
-        fetch_errors::{check_epoch, error_code},
-    },
+    api::{Pending, fetch_errors::error_code},
     log::timestamps::{TimeTarget, TimedRecord},
     mutants::{Mutant, planted},
-    partition::{Asker, Partition, ReadError},
+    partition::{Asker, ReadError},
     shard::{Incoming, Shard, Step},
     types::{ErrorCode, LeaderEpoch, Offset, Timestamp},
     wire::messages::{
@@ -131,7 +128,7 @@ impl Shard {
         let Some(log) = partition.log() else {
             return Wanted::Known(Err(ErrorCode::KafkaStorageError));
         };
-        if let Err(error) = check_epoch(asked.current_leader_epoch, partition.leader_epoch()) {
+        if let Err(error) = partition.judge_reader(asked.current_leader_epoch) {
             return Wanted::Known(Err(error));
         }
         let at = |offset: Offset, epoch| {
@@ -197,7 +194,9 @@ impl Shard {
                 let slot = self.slot_by_name(&topic.topic, partition.partition);
                 let state = slot.and_then(|slot| self.partition(slot));
                 let known = partition.current_leader_epoch;
-                let result = end_of_epoch(state, known, LeaderEpoch(partition.leader_epoch));
+                let state = state.ok_or(ErrorCode::UnknownTopicOrPartition);
+                let epoch = LeaderEpoch(partition.leader_epoch);
+                let result = state.and_then(|state| state.end_of_epoch(known, epoch));
                 let index = partition.partition;
                 match result {
                     Err(error) => EpochEndOffset {
@@ -220,20 +219,6 @@ impl Shard {
         let response = OffsetForLeaderEpochResponse { topics, ..Default::default() };
         self.answer(asked.id, response, step);
     }
-}
-
-fn end_of_epoch(
-    partition: Option<&Partition>,
-    known: i32,
-    epoch: LeaderEpoch,
-) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
-    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let log = partition.log().ok_or(ErrorCode::KafkaStorageError)?;
-    check_epoch(known, partition.leader_epoch())?;
-    if epoch.0 == -1 {
-        return Ok(None);
-    }
-    Ok(log.epochs().end_offset_for(epoch, log.end_offset()))
 }
 
 fn respond(partition_index: i32, result: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {

@@ -19,9 +19,12 @@ mod topics;
 mod versions;
 
 pub(crate) use self::versions::unsupported_api_versions;
+use alloc::vec::Vec;
+
 use crate::{
     metadata::Outcome,
     partition::{Asker, ReadError},
+    replica::Proposal,
     session::RequestId,
     shard::{Incoming, Shard, Step},
     types::{PartitionIndex, TopicId, TopicPartition},
@@ -58,6 +61,8 @@ pub(crate) enum Proposed {
     OffsetsTopic,
     /// Hand out the producer ids.
     ProducerIds,
+    /// Tell the replicas that asked, by slot.
+    Alterations(Vec<(u32, Proposal)>),
 }
 
 impl Shard {
@@ -172,6 +177,9 @@ impl Shard {
             Proposed::OffsetsTopic => self.offsets_topic_created(step),
             Proposed::ProducerIds => {
                 self.take_producer_ids(outcomes.and_then(<[Outcome]>::first), step);
+            }
+            Proposed::Alterations(proposals) => {
+                self.alterations_decided(proposals, outcomes, step);
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     api::Pending,
     machine::CloseReason,
     partition::{AppendResult, AppendTarget, ProduceError},
+    replica::Acks,
     session::RequestId,
     shard::{Incoming, Shard, Step, Timer},
     types::{ErrorCode, Instant, TopicId, Uuid},
@@ -87,6 +88,7 @@ impl Shard {
             self.append_unacknowledged(asked, appends, step);
             return;
         }
+        let acks = if acks == -1 { Acks::All } else { Acks::Leader };
         let patience = core::time::Duration::from_millis(timeout_ms).max(DISK_PATIENCE);
         let deadline = step.now.instant + patience;
         let left = places.len();
@@ -97,7 +99,7 @@ impl Shard {
             let began = append.and_then(|(slot, records)| {
                 let version = asked.version;
                 self.with_partition(slot, step, |partition, context| {
-                    partition.produce(&records, version, target, context)
+                    partition.produce(&records, version, acks, target, context)
                 })
                 .unwrap_or_else(|| Err(ErrorCode::UnknownTopicOrPartition.into()))
             });
@@ -153,7 +155,8 @@ impl Shard {
             let began = append.and_then(|(slot, records)| {
                 let version = asked.version;
                 self.with_partition(slot, step, |partition, context| {
-                    partition.produce(&records, version, AppendTarget::Nobody, context)
+                    let target = AppendTarget::Nobody;
+                    partition.produce(&records, version, Acks::Leader, target, context)
                 })
                 .unwrap_or_else(|| Err(ErrorCode::UnknownTopicOrPartition.into()))
             });

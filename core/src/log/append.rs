@@ -108,21 +108,27 @@ impl Log {
         now: Now,
         disk: &mut Disk<'_>,
     ) -> Offset {
+        let base_offset = self.end.offset;
+        batch.place(base_offset, epoch);
+        self.append_placed(batch, now, disk);
+        base_offset
+    }
+
+    /// Appends a batch that has its offsets and epoch.
+    pub(super) fn append_placed(&mut self, batch: PreparedBatch, now: Now, disk: &mut Disk<'_>) {
         let size_bytes = u32::try_from(batch.header.size_bytes).expect("a batch fits a segment");
         if self.must_roll(&batch.header, size_bytes, now.timestamp) {
             self.roll(now.timestamp, disk);
         }
-        let base_offset = self.end.offset;
-        batch.place(base_offset, epoch);
         let PreparedBatch { header, bytes, body } = batch;
-        self.epochs.assign(epoch, base_offset);
+        self.epochs.assign(header.leader_epoch, header.base_offset);
         if let Some(producer) = header.producer {
             let last_offset = header.last_offset();
             let max_timestamp = header.max_timestamp;
             self.producers.note(
                 producer,
                 last_offset,
-                header.record_count,
+                header.last_offset_delta + 1,
                 max_timestamp,
                 now.timestamp,
             );
@@ -143,7 +149,6 @@ impl Log {
         }
         self.unflushed_records += u64::from(header.record_count.cast_unsigned());
         self.unflushed_since.get_or_insert(now.instant);
-        base_offset
     }
 
     /// Whether the batch must go to a new segment.
@@ -153,7 +158,7 @@ impl Log {
         if active.size_bytes == 0 {
             return false;
         }
-        let span = i64::from(header.last_offset_delta) + (self.end.offset - active.base_offset);
+        let span = header.last_offset() - active.base_offset;
         active.size_bytes > config.segment_bytes.saturating_sub(size_bytes)
             || active.index_is_full(config)
             || span > i64::from(i32::MAX)

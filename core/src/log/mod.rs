@@ -19,6 +19,7 @@ mod position;
 pub mod prepare;
 pub mod producers;
 mod ranges;
+mod replicated;
 pub mod retention;
 mod scan;
 pub mod segment;
@@ -34,6 +35,7 @@ use alloc::{
 pub use append::{PreparedBatch, WriteEnd};
 pub use config::{LogConfig, TimestampType};
 pub use position::LogPosition;
+pub use replicated::{Arriving, Cut};
 pub use sync::SyncSet;
 
 use self::{epochs::Epochs, index::TimeEntry, producers::Producers, segment::Segment};
@@ -94,6 +96,8 @@ pub struct Log {
     is_replacing: bool,
     /// Nothing more is appended: see [`Self::freeze`].
     is_frozen: bool,
+    /// What is to be cut off, once nothing is under way.
+    cut: Option<Cut>,
 }
 
 /// How many places are remembered where readers went on last.
@@ -130,6 +134,7 @@ impl Log {
             cleaned_to: Offset::ZERO,
             is_replacing: false,
             is_frozen: false,
+            cut: None,
         }
     }
 
@@ -156,6 +161,11 @@ impl Log {
     /// The offset that the next record gets.
     pub const fn end_offset(&self) -> Offset {
         self.end.offset
+    }
+
+    /// Where the next batch goes, unless a new segment is begun.
+    pub const fn end(&self) -> LogPosition {
+        self.end
     }
 
     /// All writes before this have ended.

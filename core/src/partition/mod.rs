@@ -9,6 +9,7 @@ pub mod judge;
 mod produce;
 mod read;
 mod removal;
+mod replication;
 
 use alloc::{
     boxed::Box,
@@ -33,7 +34,8 @@ use crate::{
     machine::Now,
     mutants::{Mutant, planted},
     notice::Notice,
-    types::{LeaderEpoch, Offset, PartitionIndex, TopicId, TopicPartition},
+    replica::{Proposal, Replica, View},
+    types::{BrokerEpoch, BrokerId, Offset, PartitionIndex, TopicId, TopicPartition},
 };
 
 /// A partition.
@@ -44,11 +46,15 @@ pub struct Partition {
     state: State,
     config: LogConfig,
     directory: crate::disk::DirectoryId,
-    leader_epoch: LeaderEpoch,
-    /// Everything before this may be shown to consumers. It never goes back.
+    replica: Replica,
+    /// What the metadata have come to while the log could not be asked.
+    unseen: Option<View>,
+    /// Everything before this may be shown to consumers. It never goes back while the log is open.
     high_watermark: LogPosition,
-    /// Appends that were not answered, in the order of their offsets.
-    appends: VecDeque<produce::PendingAppend>,
+    /// Where the batches end that were appended and are not safe.
+    ends: VecDeque<LogPosition>,
+    /// Appends that were not answered.
+    appends: produce::PendingAppends,
     /// Batches that were not judged, in the order in which they came.
     unjudged: VecDeque<produce::Unjudged>,
     /// Reads that are under way, by operation.
@@ -107,6 +113,8 @@ pub enum Event {
         /// The answer.
         result: Result<Option<crate::log::timestamps::TimedRecord>, ReadError>,
     },
+    /// The controller is to be asked for other in-sync replicas.
+    Alter(Proposal),
     /// Files of deleted segments are still there for a while: where the log begins has to be written down.
     StartToRemember,
     /// The log is open.
@@ -139,8 +147,12 @@ pub struct Definition {
     pub directory: crate::disk::DirectoryId,
     /// Its settings.
     pub config: LogConfig,
-    /// The epoch of its leader, this broker.
-    pub leader_epoch: LeaderEpoch,
+    /// This broker.
+    pub broker: BrokerId,
+    /// Its incarnation.
+    pub broker_epoch: BrokerEpoch,
+    /// What the metadata say of the partition.
+    pub view: View,
 }
 
 /// The name of a partition's directory.
@@ -150,33 +162,39 @@ pub fn directory_name(topic: &str, partition: PartitionIndex) -> String {
 
 impl Partition {
     /// A partition that has never been written to.
-    pub fn new(definition: Definition) -> Self {
-        let Definition { id, topic_name, directory, config, leader_epoch } = definition;
+    pub fn new(definition: Definition, events: &mut Vec<Event>) -> Self {
+        let mut partition = Self::unopened(definition);
+        partition.begin_replica(events);
+        partition
+    }
+
+    fn unopened(definition: Definition) -> Self {
+        let Definition { id, topic_name, directory, config, broker, broker_epoch, view } =
+            definition;
         let log = Log::new(directory, id.topic, config);
-        let high_watermark = log.acknowledgeable();
-        let mut partition = Self {
+        Self {
             id,
             topic_name,
+            replica: Replica::new(broker, broker_epoch),
+            unseen: Some(view),
+            high_watermark: log.acknowledgeable(),
             state: State::Open(log.into()),
             config,
             directory,
-            leader_epoch,
-            high_watermark,
-            appends: VecDeque::new(),
+            ends: VecDeque::new(),
+            appends: produce::PendingAppends::default(),
             unjudged: VecDeque::new(),
             searches: BTreeMap::new(),
             removals: removal::Removals::default(),
             traffic: Traffic::default(),
             known: Known::default(),
             layout: Layout::default(),
-        };
-        partition.begin_epoch(leader_epoch);
-        partition
+        }
     }
 
     /// A partition whose directory exists: it is opened first.
     pub fn open(definition: Definition, known: Known, disk: &mut Disk<'_>) -> Self {
-        let mut partition = Self::new(definition);
+        let mut partition = Self::unopened(definition);
         partition.reopen(known, disk);
         partition
     }
@@ -258,20 +276,12 @@ impl Partition {
         matches!(self.state, State::Opening { .. })
     }
 
-    /// Whether the disk had no space for it, and it may be opened anew: nothing of it is being removed.
-    pub const fn waits_for_space(&self) -> bool {
+    /// Whether the disk had no space for it, and it may be opened anew: nothing of it is being removed, and it is no leader whose
+    /// followers may have records of this epoch that it has lost.
+    pub fn waits_for_space(&self) -> bool {
         matches!(self.state, State::Failed { error: IoError::NoSpace, .. })
             && !self.removals.is_under_way()
-    }
-
-    /// The epoch of its leader.
-    pub const fn leader_epoch(&self) -> LeaderEpoch {
-        self.leader_epoch
-    }
-
-    /// Everything before this may be shown to consumers.
-    pub const fn high_watermark(&self) -> LogPosition {
-        self.high_watermark
+            && (self.replica.leader().is_none() || self.is_sole_replica())
     }
 
     /// Everything before this is shown to whoever reads now.
@@ -314,14 +324,6 @@ impl Partition {
             log.set_config(config);
         }
         self.advance(context);
-    }
-
-    /// A new leader epoch begins, at the end of the log.
-    pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
-        self.leader_epoch = epoch;
-        if let State::Open(log) = &mut self.state {
-            log.begin_epoch(epoch);
-        }
     }
 
     /// Takes the end of an operation.
@@ -377,11 +379,10 @@ impl Partition {
                 }
                 // Records may have been deleted while it was opened.
                 log.raise_start(self.known.start_offset.unwrap_or_default().min(log.end_offset()));
-                self.high_watermark = log.acknowledgeable();
                 self.state = State::Open(log);
                 self.forget_removals(context);
                 self.layout_changed();
-                self.begin_epoch(self.leader_epoch);
+                self.begin_replica(context.events);
                 context.events.push(Event::Opened(recovered));
             }
             OpenStep::Foreign(owner) => context.events.push(Event::Foreign(owner)),
@@ -409,7 +410,7 @@ impl Partition {
             match core::mem::replace(&mut self.state, State::Failed { error, frozen: None }) {
                 State::Open(mut log) if is_readable => {
                     log.freeze();
-                    log.begin_epoch(self.leader_epoch);
+                    log.begin_epoch(self.replica.leader_epoch());
                     State::Failed { error, frozen: Some(log) }
                 }
                 State::Opening { frozen, .. } if is_readable => State::Failed { error, frozen },
@@ -497,18 +498,6 @@ impl Partition {
         }
     }
 
-    /// Moves the high watermark to what may be acknowledged, and answers the appends below it.
-    pub(super) fn advance(&mut self, context: &mut Context<'_>) {
-        let Some(log) = self.open_log() else { return };
-        let to = log.acknowledgeable();
-        if to.offset <= self.high_watermark.offset {
-            return;
-        }
-        self.high_watermark = to;
-        self.answer_appends(context);
-        context.events.push(Event::Moved);
-    }
-
     /// Deletes segments that are too old or too many, and returns the new start of the log if there were any.
     pub fn delete_expired(&mut self, context: &mut Context<'_>) -> Option<Offset> {
         if self.is_opening() {
@@ -553,12 +542,9 @@ impl Partition {
             self.high_watermark.offset <= log.written().offset,
             "nothing is shown that was not written"
         );
-        if self.config.is_durable() && log.config().is_durable() {
-            let answered = self.appends.front().is_none_or(|append| {
-                append.end_offset > log.durable().offset
-                    || append.end_offset > self.high_watermark.offset
-            });
-            assert!(answered, "what is durable has been acknowledged");
+        self.check_replica();
+        if self.config.is_durable() && log.config().is_durable() && self.open_log().is_some() {
+            assert!(!self.has_unanswered(), "what is safe has been acknowledged");
         }
     }
 }

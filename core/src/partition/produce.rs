@@ -1,6 +1,7 @@
 //! Judging a producer's batch, and answering when it is safe.
 
 use alloc::{
+    collections::VecDeque,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -18,6 +19,7 @@ use crate::{
         BATCH_HEADER_BYTES, Compression,
         batch::{self, BatchError, BatchHeader, MAGIC},
     },
+    replica::Acks,
     session::RequestId,
     types::{ErrorCode, Offset, Timestamp},
 };
@@ -45,16 +47,33 @@ pub enum AppendTarget {
 
 /// An append that was not answered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PendingAppend {
-    pub(super) end_offset: Offset,
+struct PendingAppend {
+    end_offset: Offset,
     result: Appended,
     target: AppendTarget,
+}
+
+/// Appends that were not answered, in the order of their offsets: each is answered by what it waits for.
+#[derive(Debug, Default)]
+pub(super) struct PendingAppends {
+    of_leader: VecDeque<PendingAppend>,
+    of_all: VecDeque<PendingAppend>,
+}
+
+impl PendingAppends {
+    const fn waiting_for(&mut self, acks: Acks) -> &mut VecDeque<PendingAppend> {
+        match acks {
+            Acks::Leader => &mut self.of_leader,
+            Acks::All => &mut self.of_all,
+        }
+    }
 }
 
 /// A batch that was not judged.
 #[derive(Debug)]
 pub(super) struct Unjudged {
     judge: Judge,
+    acks: Acks,
     target: AppendTarget,
     /// The computation, if it has begun.
     job: Option<u64>,
@@ -111,6 +130,7 @@ impl Partition {
         &mut self,
         records: &Bytes,
         version: i16,
+        acks: Acks,
         target: AppendTarget,
         context: &mut Context<'_>,
     ) -> Result<(), ProduceError> {
@@ -164,7 +184,7 @@ impl Partition {
                 ),
             ));
         }
-        self.check_open().map_err(|error| error.at(start))?;
+        self.check_open(acks).map_err(|error| error.at(start))?;
         let judge = Judge {
             header,
             batch: bytes,
@@ -174,9 +194,11 @@ impl Partition {
         };
         if self.unjudged.is_empty() && !judge.is_heavy() {
             let batch = judge.run().map_err(|error| error.at(start))?;
-            return self.append_batch(batch, target, context).map_err(|error| error.at(start));
+            return self
+                .append_batch(batch, acks, target, context)
+                .map_err(|error| error.at(start));
         }
-        self.unjudged.push_back(Unjudged { judge, target, job: None });
+        self.unjudged.push_back(Unjudged { judge, acks, target, job: None });
         self.go_on_judging(context);
         Ok(())
     }
@@ -215,9 +237,9 @@ impl Partition {
         judged: Result<PreparedBatch, ProduceError>,
         context: &mut Context<'_>,
     ) {
-        let Some(Unjudged { target, .. }) = self.unjudged.pop_front() else { return };
+        let Some(Unjudged { acks, target, .. }) = self.unjudged.pop_front() else { return };
         let start = self.log().map_or(Offset(-1), Log::start_offset);
-        let appended = judged.and_then(|batch| self.append_batch(batch, target, context));
+        let appended = judged.and_then(|batch| self.append_batch(batch, acks, target, context));
         if let Err(error) = appended {
             let result = Err(error.at(start));
             context.events.push(Event::Appended { target, result });
@@ -225,9 +247,9 @@ impl Partition {
     }
 
     /// Whether anything can be appended.
-    fn check_open(&self) -> Result<(), ProduceError> {
+    fn check_open(&self, acks: Acks) -> Result<(), ProduceError> {
         match &self.state {
-            State::Open(_) => Ok(()),
+            State::Open(_) => Ok(self.replica.judge_append(acks)?),
             State::Opening { .. } => Err(ErrorCode::NotLeaderOrFollower.into()),
             State::Failed { error, .. } => Err(storage_error(*error)),
         }
@@ -241,16 +263,17 @@ impl Partition {
         context: &mut Context<'_>,
     ) -> Result<(), ProduceError> {
         let header = BatchHeader::parse(batch).map_err(|_| ErrorCode::CorruptMessage)?;
-        self.append_batch(PreparedBatch::new(header, batch), target, context)
+        self.append_batch(PreparedBatch::new(header, batch), Acks::All, target, context)
     }
 
     fn append_batch(
         &mut self,
         batch: PreparedBatch,
+        acks: Acks,
         target: AppendTarget,
         context: &mut Context<'_>,
     ) -> Result<(), ProduceError> {
-        self.check_open()?;
+        self.check_open(acks)?;
         let State::Open(log) = &mut self.state else {
             return Err(ErrorCode::NotLeaderOrFollower.into());
         };
@@ -271,7 +294,7 @@ impl Partition {
                         context.events.push(Event::Appended { target, result: Ok(result) });
                         return Ok(());
                     }
-                    self.answer_when_durable(known.last_offset + 1, result, target, context);
+                    self.answer_when_safe(known.last_offset + 1, result, (acks, target), context);
                     return Ok(());
                 }
                 SequenceCheck::OutOfOrder { last } => {
@@ -299,7 +322,9 @@ impl Partition {
                 }
             }
         }
-        let base_offset = log.append(batch, self.leader_epoch, context.now, &mut context.disk);
+        let epoch = self.replica.leader_epoch();
+        let base_offset = log.append(batch, epoch, context.now, &mut context.disk);
+        self.ends.push_back(log.end());
         let result = Appended {
             base_offset,
             log_append_time: if header.attributes.is_log_append_time() {
@@ -312,40 +337,52 @@ impl Partition {
         let end_offset = log.end_offset();
         self.traffic.records_in += u64::from(header.record_count.cast_unsigned());
         self.traffic.bytes_in += header.size_bytes as u64;
-        self.answer_when_durable(end_offset, result, target, context);
+        self.answer_when_safe(end_offset, result, (acks, target), context);
         Ok(())
     }
 
-    fn answer_when_durable(
+    fn answer_when_safe(
         &mut self,
         end_offset: Offset,
         result: Appended,
-        target: AppendTarget,
+        (acks, target): (Acks, AppendTarget),
         context: &mut Context<'_>,
     ) {
         if planted(Mutant::AcknowledgeBeforeSync) {
             context.events.push(Event::Appended { target, result: Ok(result) });
         } else if target != AppendTarget::Nobody {
-            self.appends.push_back(PendingAppend { end_offset, result, target });
+            let append = PendingAppend { end_offset, result, target };
+            self.appends.waiting_for(acks).push_back(append);
             self.answer_appends(context);
         }
     }
 
-    /// Answers the appends that the high watermark has passed.
+    /// Answers the appends that are as safe as their producers want them.
     pub(super) fn answer_appends(&mut self, context: &mut Context<'_>) {
-        let high_watermark = self.high_watermark.offset;
-        while let Some(append) =
-            self.appends.pop_front_if(|append| append.end_offset <= high_watermark)
-        {
-            let PendingAppend { target, result, .. } = append;
-            context.events.push(Event::Appended { target, result: Ok(result) });
+        for acks in [Acks::Leader, Acks::All] {
+            let safe = self.acknowledged(acks);
+            let waiting = self.appends.waiting_for(acks);
+            while let Some(append) = waiting.pop_front_if(|append| append.end_offset <= safe) {
+                let PendingAppend { target, result, .. } = append;
+                context.events.push(Event::Appended { target, result: Ok(result) });
+            }
         }
+    }
+
+    /// Whether an append could be answered and was not.
+    pub(super) fn has_unanswered(&self) -> bool {
+        let PendingAppends { of_leader, of_all } = &self.appends;
+        [(Acks::Leader, of_leader), (Acks::All, of_all)].into_iter().any(|(acks, waiting)| {
+            waiting.front().is_some_and(|append| append.end_offset <= self.acknowledged(acks))
+        })
     }
 
     /// Refuses all appends that were not answered. They may be on disk all the same; a client asks again.
     pub(super) fn refuse_pending(&mut self, error: &ProduceError, context: &mut Context<'_>) {
         let unjudged = self.unjudged.drain(..).map(|unjudged| unjudged.target);
-        for target in self.appends.drain(..).map(|append| append.target).chain(unjudged) {
+        let PendingAppends { of_leader, of_all } = core::mem::take(&mut self.appends);
+        let waiting = of_leader.into_iter().chain(of_all).map(|append| append.target);
+        for target in waiting.chain(unjudged) {
             context.events.push(Event::Appended { target, result: Err(error.clone()) });
         }
     }

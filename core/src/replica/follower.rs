@@ -115,7 +115,7 @@ impl Replica {
     pub fn answered<L: ReplicaLog>(
         &mut self,
         id: FetchId,
-        answer: FetchAnswer<L::Records>,
+        answer: FetchAnswer<L::Records<'_>>,
         log: &mut L,
     ) -> Taken {
         if !self.is_expected(id) {

@@ -148,7 +148,7 @@ fn note_producer<P>(producers: &mut Producers, batch: &Batch<P>) {
 }
 
 impl<P: Clone> ReplicaLog for ListLog<P> {
-    type Records = Vec<Batch<P>>;
+    type Records<'a> = Vec<Batch<P>>;
 
     fn start_offset(&self) -> Offset {
         self.start_offset
@@ -170,7 +170,7 @@ impl<P: Clone> ReplicaLog for ListLog<P> {
         self.epochs.assign(epoch, self.end);
     }
 
-    fn append_replicated(&mut self, records: Self::Records) -> Result<(), Corrupt> {
+    fn append_replicated(&mut self, records: Self::Records<'_>) -> Result<(), Corrupt> {
         for batch in records {
             if batch.base_offset != self.end {
                 return Err(Corrupt);

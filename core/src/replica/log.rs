@@ -11,8 +11,8 @@ pub struct Corrupt;
 
 /// A log, as the replica machine sees it.
 pub trait ReplicaLog {
-    /// Batches as a leader sends them.
-    type Records;
+    /// Batches as a leader sends them, with what it takes to append them.
+    type Records<'a>;
 
     /// The first offset.
     fn start_offset(&self) -> Offset;
@@ -30,7 +30,7 @@ pub trait ReplicaLog {
     fn begin_epoch(&mut self, epoch: LeaderEpoch);
 
     /// Appends batches as the leader has them, with its offsets and epochs.
-    fn append_replicated(&mut self, records: Self::Records) -> Result<(), Corrupt>;
+    fn append_replicated(&mut self, records: Self::Records<'_>) -> Result<(), Corrupt>;
 
     /// Begins to remove what lies at `to` or after it, and the epochs that begin there. It need not be over, and durable, when
     /// this returns.

@@ -116,6 +116,17 @@ impl Replica {
         Self { high_watermark, ..Self::new(broker, broker_epoch) }
     }
 
+    /// The log was opened anew, or is open for the first time: what was not durable may be lost. A leader goes on only where nobody
+    /// else can have what it has lost.
+    pub fn reopened<L: ReplicaLog>(&mut self, log: &mut L, wants: &mut Vec<Want>) {
+        let bounded = self.high_watermark.max(log.start_offset());
+        self.high_watermark = bounded.min(log.acknowledgeable());
+        self.fetch_given_up();
+        if matches!(self.role, Role::Leader(_)) {
+            self.begin_to_lead(Role::Idle, log, wants);
+        }
+    }
+
     /// The broker that it is on.
     pub const fn broker(&self) -> BrokerId {
         self.broker
@@ -214,7 +225,8 @@ impl Replica {
         if self.leader().is_none() {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
-        if acks == Acks::All && !self.has_enough_in_sync() {
+        let too_few = !self.has_enough_in_sync() && !planted(Mutant::AppendBelowMinInsync);
+        if acks == Acks::All && too_few {
             return Err(ErrorCode::NotEnoughReplicas);
         }
         Ok(())

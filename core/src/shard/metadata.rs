@@ -6,7 +6,10 @@ use super::{Shard, Step};
 use crate::{
     api::Proposed,
     machine::Effect,
-    metadata::{Command, Outcome, ProposalId, ResourceKind},
+    metadata::{
+        Command, Outcome, ProposalId, ResourceKind,
+        command::{AlterPartition, ElectLeader, ReassignPartition},
+    },
     notice::Notice,
     types::{PartitionIndex, TopicId, TopicPartition},
 };
@@ -65,10 +68,13 @@ impl Shard {
             Command::RegisterBroker(_)
             | Command::FenceBroker(_)
             | Command::UnfenceBroker(_)
-            | Command::ShutDownBroker(_)
-            | Command::AlterPartition(_)
-            | Command::ElectLeader(_)
-            | Command::ReassignPartition(_) => self.take_epochs(),
+            | Command::ShutDownBroker(_) => self.partitions_changed(step),
+            Command::AlterPartition(AlterPartition { topic_id, partition, .. })
+            | Command::ElectLeader(ElectLeader { topic_id, partition, .. })
+            | Command::ReassignPartition(ReassignPartition { topic_id, partition, .. }) => {
+                let (topic, partition) = (TopicId(*topic_id), PartitionIndex(*partition));
+                self.partition_changed(TopicPartition { topic, partition }, step);
+            }
             Command::CreateTopic(create) => {
                 let id = TopicId(create.topic_id);
                 self.make_missing_partitions(id, step);
@@ -106,24 +112,12 @@ impl Shard {
         let name = state.name.clone();
         let own = self.broker_id;
         let led = (0..).zip(&state.partitions).filter(|(_, state)| state.leader == Some(own));
-        let led: Vec<_> = led.map(|(index, state)| (index, state.leader_epoch)).collect();
-        for (index, epoch) in led {
+        let led: Vec<_> = led.map(|(index, _)| index).collect();
+        for index in led {
             let id = TopicPartition { topic, partition: PartitionIndex(index) };
             if self.slot(id).is_none() {
-                let slot = self.make_partition(id, &name, epoch, None, step);
+                let slot = self.make_partition(id, &name, None, step);
                 self.partition_made(slot, step);
-            }
-        }
-    }
-
-    /// Leader epochs have changed.
-    fn take_epochs(&mut self) {
-        for partition in self.partitions.iter_mut().flatten() {
-            let id = partition.id();
-            if let Some(state) = self.image.partition(id.topic, id.partition)
-                && state.leader_epoch > partition.leader_epoch()
-            {
-                partition.begin_epoch(state.leader_epoch);
             }
         }
     }

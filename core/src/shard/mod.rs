@@ -7,6 +7,7 @@ mod housekeeping;
 mod metadata;
 mod partitions;
 mod producer_ids;
+mod replicas;
 mod requests;
 mod start;
 mod sync;
@@ -152,6 +153,7 @@ pub struct Shard {
     syncs: sync::Syncs,
     checkpoints: checkpoint::Checkpoints,
     cleaning: cleaning::Cleaning,
+    alterations: replicas::Alterations,
     life: start::Life,
     pub(crate) disk_space: Option<DiskSpace>,
     pub(crate) writes_refused: bool,
@@ -213,6 +215,7 @@ impl Shard {
             syncs: sync::Syncs::default(),
             checkpoints: checkpoint::Checkpoints::default(),
             cleaning,
+            alterations: replicas::Alterations::default(),
             life: start::Life::default(),
             disk_space: None,
             writes_refused: false,
@@ -244,7 +247,10 @@ impl Shard {
                 self.take_disk_space(DiskSpace { free_bytes, total_bytes }, step);
             }
             Input::Timeout => self.take_timeouts(step),
-            Input::Rest => self.begin_syncs(step),
+            Input::Rest => {
+                self.begin_syncs(step);
+                self.propose_alterations(step);
+            }
             Input::Inspect => {
                 let inspection = self.inspect();
                 step.effects.push(Effect::Inspected(inspection));
@@ -371,6 +377,7 @@ impl Shard {
             Event::Located { asker, result } => self.located(asker, result, step),
             Event::Prepared { asker, result } => self.prepared(asker, result, step),
             Event::TimeFound { asker, result } => self.time_found(asker, result, step),
+            Event::Alter(proposal) => self.gather_alteration(slot, proposal),
             Event::StartToRemember => self.renew_start_offsets(step),
             Event::Opened(_) => self.partition_opened(slot, step),
             Event::Foreign(owner) => self.set_aside_foreign(slot, owner, step),

@@ -8,7 +8,8 @@ use crate::{
     metadata::ResourceKind,
     notice::Notice,
     partition::{Definition, Partition, directory_name},
-    types::{LeaderEpoch, PartitionIndex, TopicId, TopicPartition},
+    replica::View,
+    types::{PartitionIndex, TopicId, TopicPartition},
 };
 
 impl Shard {
@@ -33,7 +34,6 @@ impl Shard {
         &mut self,
         id: TopicPartition,
         topic_name: &str,
-        leader_epoch: LeaderEpoch,
         known: Option<Known>,
         step: &mut Step<'_>,
     ) -> u32 {
@@ -46,11 +46,18 @@ impl Shard {
             topic_name: topic_name.into(),
             directory,
             config: self.log_config(topic_name),
-            leader_epoch,
+            broker: self.broker_id,
+            broker_epoch: self.broker_epoch(),
+            view: View::of(&self.image, id).unwrap_or_else(View::unknown),
         };
         let slot = u32::try_from(self.partitions.len()).expect("fewer than 2³² partitions");
         let partition = match known {
-            None => Partition::new(definition),
+            None => {
+                let mut events = alloc::vec::Vec::new();
+                let partition = Partition::new(definition, &mut events);
+                self.events.extend(events.into_iter().map(|event| (slot, event)));
+                partition
+            }
             Some(known) => {
                 let owner = Owner::Partition(slot);
                 let mut disk = Disk::new(owner, &mut self.next_io, step.effects);
@@ -88,8 +95,7 @@ impl Shard {
     /// empty.
     pub(super) fn set_aside_foreign(&mut self, slot: u32, owner: TopicId, step: &mut Step<'_>) {
         let Some(partition) = self.partition(slot) else { return };
-        let (id, topic_name, epoch) =
-            (partition.id(), partition.topic_name().into(), partition.leader_epoch());
+        let (id, topic_name) = (partition.id(), partition.topic_name().into());
         let (directory, old_name) = (partition.directory(), partition.name());
         let name = alloc::format!("{old_name}.{}-stray", hex(owner));
         let set_aside_as = name.clone();
@@ -97,7 +103,7 @@ impl Shard {
         self.disk(step).notice(Notice::StrayDirectory { directory: old_name, set_aside_as });
         self.partitions[slot as usize] = None;
         let topic_name: alloc::string::String = topic_name;
-        self.make_partition(id, &topic_name, epoch, None, step);
+        self.make_partition(id, &topic_name, None, step);
         self.partition_opened(slot, step);
     }
 
@@ -129,6 +135,7 @@ impl Shard {
         let Some((topic, state)) = self.image.topic_by_name(topic_name) else { return };
         let count = state.partitions.len();
         let config = self.log_config(topic_name);
+        self.topic_changed(topic, step);
         for index in 0..count {
             let index = i32::try_from(index).expect("partitions are counted in 31 bits");
             let id = TopicPartition { topic, partition: PartitionIndex(index) };

@@ -14,7 +14,7 @@ use crate::{
     mutants::{Mutant, planted},
     notice::Notice,
     partition::directory_name,
-    types::{LeaderEpoch, Offset, PartitionIndex, TopicPartition},
+    types::{Offset, PartitionIndex, TopicPartition},
 };
 
 /// The first number that a partition's directory gets; those below are known from the start.
@@ -44,7 +44,7 @@ pub(super) struct Life {
     clean: bool,
     /// Everything in the data folder was made durable.
     synced: bool,
-    to_open: VecDeque<(TopicPartition, String, LeaderEpoch)>,
+    to_open: VecDeque<(TopicPartition, String)>,
     opening: BTreeSet<u32>,
     open: usize,
     total: usize,
@@ -198,7 +198,7 @@ impl Shard {
                     continue;
                 }
                 let id = TopicPartition { topic, partition: PartitionIndex(index) };
-                let entry = (id, state.name.clone(), partition.leader_epoch);
+                let entry = (id, state.name.clone());
                 if existing.remove(&directory_name(&state.name, id.partition)) {
                     self.life.to_open.push_back(entry);
                 } else {
@@ -210,11 +210,11 @@ impl Shard {
         if !self.life.clean {
             self.sync_what_is_there(step);
         }
-        for (id, name, epoch) in fresh {
+        for (id, name) in fresh {
             if self.known(&name, id.partition).start_offset.is_some() {
                 self.renew_start_offsets(step);
             }
-            self.make_partition(id, &name, epoch, None, step);
+            self.make_partition(id, &name, None, step);
         }
         for name in existing {
             self.clear_away(name, step);
@@ -250,10 +250,10 @@ impl Shard {
             return;
         }
         while self.life.opening.len() < OPENING_MAX
-            && let Some((id, name, epoch)) = self.life.to_open.pop_front()
+            && let Some((id, name)) = self.life.to_open.pop_front()
         {
             let known = self.known(&name, id.partition);
-            let slot = self.make_partition(id, &name, epoch, Some(known), step);
+            let slot = self.make_partition(id, &name, Some(known), step);
             self.life.opening.insert(slot);
         }
         if self.life.opening.is_empty() && self.life.waiting.is_empty() {

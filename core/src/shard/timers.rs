@@ -24,6 +24,8 @@ pub enum Timer {
     Offsets,
     /// Something may have to be compacted.
     Cleaner,
+    /// In-sync replicas are to be asked for again.
+    Alterations,
 }
 
 /// The timers, each of a kind at most once.
@@ -80,6 +82,7 @@ impl Shard {
                 Timer::Groups(index) => self.groups_are_due(index, step),
                 Timer::Offsets => self.expire_offsets(step),
                 Timer::Cleaner => self.look_for_dirt(step),
+                Timer::Alterations => self.ask_for_alterations_again(step),
             }
             self.process_events(step);
         }

@@ -14,6 +14,7 @@ mod log;
 mod producers;
 mod purity;
 mod removals;
+mod replicas;
 mod support;
 mod unreadable;
 mod waiting_fetch;

@@ -52,6 +52,8 @@ pub(crate) struct Broker {
     shard: Option<Shard>,
     jobs: Vec<(IoId, Job)>,
     proposals: VecDeque<(ProposalId, Vec<Command>)>,
+    /// The quorum decides on nothing.
+    pub(crate) fail_proposals: bool,
     asked: BTreeMap<ConnectionId, VecDeque<Asked>>,
     answers: BTreeMap<Ticket, Bytes>,
     pub(crate) closed: Vec<ConnectionId>,
@@ -96,6 +98,7 @@ impl Broker {
             shard: None,
             jobs: Vec::new(),
             proposals: VecDeque::new(),
+            fail_proposals: false,
             asked: BTreeMap::new(),
             answers: BTreeMap::new(),
             closed: Vec::new(),
@@ -320,6 +323,9 @@ impl Broker {
             }
             Todo::Decide => {
                 let (proposal, commands) = self.proposals.pop_front().expect("there is one");
+                if self.fail_proposals {
+                    return self.handle(Input::ProposalFailed { proposal });
+                }
                 for command in &commands {
                     self.image.apply(command);
                 }

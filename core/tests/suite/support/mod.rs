@@ -16,5 +16,19 @@ pub(crate) fn plant_mutant() {
     }
 }
 
+/// Asserts that a test fails when a mutant is planted.
+#[cfg(feature = "mutants")]
+pub(crate) fn assert_noticed(id: &str, test: &str) {
+    let own = std::env::current_exe().expect("a process has a program");
+    let output = std::process::Command::new(own)
+        .args(["--exact", test, "--quiet"])
+        .env("CORE_TESTS_MUTANT", id)
+        .output()
+        .expect("the program can be run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("running 1 test"), "there is a test {test}: {text}");
+    assert!(!output.status.success(), "{test} notices {id}");
+}
+
 #[cfg(not(feature = "mutants"))]
 pub(crate) const fn plant_mutant() {}
