@@ -8,11 +8,13 @@
 //! - `in_sync` judges the changes that leaders ask for.
 //! - `election` finds leaders, and draws the consequences of every change.
 //! - `reassignment` moves replicas.
+//! - `messages`: how brokers and the controller say it to each other.
 //! - `sessions` turns the requests of brokers, and their silence, into commands.
 
 mod brokers;
 mod election;
 mod in_sync;
+mod messages;
 mod reassignment;
 mod rules;
 pub mod sessions;

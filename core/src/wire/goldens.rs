@@ -5,7 +5,7 @@ use core::fmt::Write as _;
 
 use bytes::Bytes;
 
-use super::{ApiKey, Reader, RecordData, Request, Response, Wire, Writer, api, messages};
+use super::{ApiKey, Reader, RecordData, Request, Response, Version, Wire, Writer, api, messages};
 use crate::types::Uuid;
 
 /// A value in which no two fields are the same, as far as their types allow.
@@ -77,9 +77,9 @@ impl<T: Sample> Sample for Vec<T> {
     }
 }
 
-fn bytes(message: &impl Wire, key: ApiKey, version: i16) -> Bytes {
+fn bytes(message: &impl Wire, version: Version) -> Bytes {
     let mut writer = Writer::new();
-    message.encode(&mut writer, key.version(version));
+    message.encode(&mut writer, version);
     writer.freeze()
 }
 
@@ -88,19 +88,19 @@ fn show<T: Wire + PartialEq + core::fmt::Debug>(
     text: &mut String,
     what: &str,
     message: &T,
-    key: ApiKey,
-    version: i16,
+    version: Version,
 ) {
-    let written = bytes(message, key, version);
+    let number = version.number;
+    let written = bytes(message, version);
     let mut reader = Reader::new(written.clone());
-    let read = T::decode(&mut reader, key.version(version)).expect("what was written can be read");
+    let read = T::decode(&mut reader, version).expect("what was written can be read");
     assert_eq!(reader.remaining(), 0, "to the last byte");
-    assert_eq!(bytes(&read, key, version), written, "{what} {version} is the same again");
+    assert_eq!(bytes(&read, version), written, "{what} {number} is the same again");
     for end in 0..written.len() {
-        let cut = T::decode(&mut Reader::new(written.slice(..end)), key.version(version));
-        assert!(cut.is_err(), "{what} {version} cut at {end} cannot be read");
+        let cut = T::decode(&mut Reader::new(written.slice(..end)), version);
+        assert!(cut.is_err(), "{what} {number} cut at {end} cannot be read");
     }
-    writeln!(text, "v{version} {what}").expect("a string takes everything");
+    writeln!(text, "v{number} {what}").expect("a string takes everything");
     for line in written.chunks(32) {
         for byte in line {
             write!(text, "{byte:02x}").expect("a string takes everything");
@@ -109,17 +109,17 @@ fn show<T: Wire + PartialEq + core::fmt::Debug>(
     }
 }
 
-fn show_all<Q, A>(key: ApiKey) -> String
+fn show_all<Q, A>(versions: impl Iterator<Item = Version>) -> String
 where
-    Q: api::RequestMessage<Response = A> + Sample + Default + PartialEq + core::fmt::Debug,
+    Q: Wire + Sample + Default + PartialEq + core::fmt::Debug,
     A: Wire + Sample + Default + PartialEq + core::fmt::Debug,
 {
     let mut text = String::new();
-    for version in key.versions() {
-        show(&mut text, "request", &Q::sample(&mut 0), key, version);
-        show(&mut text, "request with defaults", &Q::default(), key, version);
-        show(&mut text, "response", &A::sample(&mut 0), key, version);
-        show(&mut text, "response with defaults", &A::default(), key, version);
+    for version in versions {
+        show(&mut text, "request", &Q::sample(&mut 0), version);
+        show(&mut text, "request with defaults", &Q::default(), version);
+        show(&mut text, "response", &A::sample(&mut 0), version);
+        show(&mut text, "response with defaults", &A::default(), version);
     }
     text
 }
@@ -132,7 +132,9 @@ macro_rules! golden {
             let key = <Asked as api::RequestMessage>::KEY;
             let _: fn(Asked) -> Request = Into::into;
             let _: fn(<Asked as api::RequestMessage>::Response) -> Response = Into::into;
-            insta::assert_snapshot!(stringify!($test), show_all::<Asked, _>(key));
+            let versions = key.versions().map(|version| key.version(version));
+            type Told = <Asked as api::RequestMessage>::Response;
+            insta::assert_snapshot!(stringify!($test), show_all::<Asked, Told>(versions));
         }
     )*
 
@@ -175,4 +177,22 @@ golden! {
     offset_for_leader_epoch OffsetForLeaderEpochRequest;
     produce ProduceRequest;
     sync_group SyncGroupRequest;
+}
+
+/// What brokers and the controller say to each other; no client does.
+macro_rules! golden_between_brokers {
+    ($($test:ident $request:ident $response:ident $versions:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            use messages::$test::{$request, $response};
+            let versions = $versions.map(|number| Version { number, flexible: true });
+            insta::assert_snapshot!(stringify!($test), show_all::<$request, $response>(versions));
+        }
+    )*};
+}
+
+golden_between_brokers! {
+    alter_partition AlterPartitionRequest AlterPartitionResponse 2..=3;
+    broker_heartbeat BrokerHeartbeatRequest BrokerHeartbeatResponse 0..=2;
+    broker_registration BrokerRegistrationRequest BrokerRegistrationResponse 0..=4;
 }

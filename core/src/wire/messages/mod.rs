@@ -1,7 +1,10 @@
 //! One module for each API: its request and response.
 
 pub mod alter_configs;
+pub mod alter_partition;
 pub mod api_versions;
+pub mod broker_heartbeat;
+pub mod broker_registration;
 pub mod consumer_protocol;
 pub mod create_partitions;
 pub mod create_topics;
