@@ -30,6 +30,7 @@ pub mod oracle;
 pub mod plan;
 #[cfg(madsim)]
 pub mod process;
+pub mod replay;
 #[cfg(madsim)]
 pub mod run;
 #[cfg(madsim)]

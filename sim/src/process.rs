@@ -190,6 +190,7 @@ impl BrokerMachine {
             disk: parts.disk.handle_for(incarnation),
             clock: parts.clock.clone(),
             seed,
+            recording: parts.environment.recording.clone(),
         };
         if let Some((operations, fault)) = crash.filter(|_| !parts.phases.is_healed()) {
             self.crash_at(operations, fault, incarnation, restart);

@@ -18,6 +18,7 @@ use crate::{
     faults::{FaultId, Faults},
     marks, nemesis,
     plan::Plan,
+    replay::{Difference, Recording},
     timers::Timers,
     trace::{Kind, Place, Reader, Trace},
     workload::{self, Outcome, Violation},
@@ -106,6 +107,9 @@ pub struct Report {
     pub history: History,
     /// For how long the world lived, in simulated nanoseconds.
     pub simulated_ns: u64,
+    /// How many inputs were told to fresh shards, and how many were not for want of memory, if any were to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<(u64, u64)>,
     /// How many rows the trace has, and its hash.
     pub rows: u64,
     /// See `rows`.
@@ -136,19 +140,22 @@ struct Ended {
     unexplained: Vec<String>,
 }
 
+/// The property of which the replay is the proof.
+pub const ALIKE: &str = "a fresh core does the same";
+
 /// Runs what a plan says. A process runs one plan, for marks and mutants are the process's.
 #[expect(
     clippy::disallowed_methods,
     reason = "a world has a thread that has seen no randomness but its own"
 )]
-pub fn run(plan: &Plan, readers: Vec<Reader>) -> Report {
+pub fn run(plan: &Plan, readers: Vec<Reader>, recording: Option<Arc<Recording>>) -> Report {
     std::thread::scope(|scope| {
-        let world = scope.spawn(|| run_here(plan, readers));
+        let world = scope.spawn(|| run_here(plan, readers, recording));
         world.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
-fn run_here(plan: &Plan, readers: Vec<Reader>) -> Report {
+fn run_here(plan: &Plan, readers: Vec<Reader>, recording: Option<Arc<Recording>>) -> Report {
     let runtime = Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
     let environment: Arc<Mutex<Option<Environment>>> = Arc::default();
     let shared = Arc::clone(&environment);
@@ -161,7 +168,7 @@ fn run_here(plan: &Plan, readers: Vec<Reader>) -> Report {
             }
             let faults = Faults::new(trace.clone(), plan.dropped.clone());
             log_lines::belong_to(trace.clone());
-            let environment = Environment { timers, trace, faults };
+            let environment = Environment { timers, trace, faults, recording };
             *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(environment.clone());
             live(plan, environment).await
         })
@@ -259,6 +266,20 @@ fn conclude(
         let text = || format!("{}: {}", finding.property, finding.detail);
         environment.trace.aside(Place::World, Kind::Violation, text);
     }
+    let mut replayed = None;
+    if let Some(recording) = &environment.recording {
+        let told_again = recording.replay();
+        if let Some((shard, difference)) = &told_again.difference {
+            let Difference { step, told, said: [first, second] } = &**difference;
+            findings.push(Finding {
+                property: ALIKE.to_owned(),
+                detail: format!("shard {shard} does otherwise at input {step}"),
+                events: vec![told.clone(), first.clone(), second.clone()],
+            });
+            verdict = Verdict::NonDeterminism;
+        }
+        replayed = Some((told_again.inputs, told_again.left_out));
+    }
     let is_idle = operations.values().sum::<u64>() < OPERATIONS_MIN;
     let is_harmless = !plan.families.is_empty() && struck.is_empty() && plan.dropped.is_empty();
     if verdict == Verdict::Good && (is_idle || is_harmless) {
@@ -277,6 +298,7 @@ fn conclude(
         operations,
         history,
         simulated_ns: environment.timers.now(),
+        replayed,
         rows,
         hash,
     }

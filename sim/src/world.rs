@@ -13,7 +13,10 @@ use std::{
 };
 
 use madsim::{runtime::Handle, task::NodeId};
-use ottla::{server::BrokerConfig, world};
+use ottla::{
+    server::{BrokerConfig, Tape},
+    world,
+};
 use ottla_core::types::Uuid;
 use tokio::sync::Notify;
 
@@ -26,6 +29,7 @@ use crate::{
     node::{Incarnation, NodeIndex},
     plan::Plan,
     process::{BrokerMachine, MachineParts},
+    replay::Recording,
     timers::Timers,
     trace::{Kind, Trace},
 };
@@ -39,6 +43,8 @@ pub struct Environment {
     pub trace: Trace,
     /// What goes wrong.
     pub faults: Faults,
+    /// What shards are told and say, if that is to be kept.
+    pub recording: Option<Arc<Recording>>,
 }
 
 /// The world as the process of a broker knows it.
@@ -48,6 +54,7 @@ pub struct NodeWorld {
     pub(crate) disk: NodeDisk,
     pub(crate) clock: NodeClock,
     pub(crate) seed: u64,
+    pub(crate) recording: Option<Arc<Recording>>,
 }
 
 impl world::World for NodeWorld {
@@ -69,6 +76,10 @@ impl world::World for NodeWorld {
 
     fn seed(&self) -> u64 {
         self.seed
+    }
+
+    fn tape(&self) -> Option<Arc<dyn Tape>> {
+        self.recording.clone().map(|recording| recording as Arc<dyn Tape>)
     }
 }
 

@@ -40,7 +40,7 @@ fn world() -> World {
     plan.net = NetPlan::default();
     plan.nemesis = NemesisPlan::draw(&mut dice, &never);
     plan.disks = (0..TOYS).map(|_| DiskPlan::draw(&mut dice, &never)).collect();
-    World::build(&plan, Environment { timers, trace, faults })
+    World::build(&plan, Environment { timers, trace, faults, recording: None })
 }
 
 fn address(node: NodeIndex) -> SocketAddr {

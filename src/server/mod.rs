@@ -15,6 +15,8 @@ pub mod settings;
 mod shard_loop;
 #[cfg(not(madsim))]
 pub mod standalone;
+#[cfg(madsim)]
+mod tape;
 
 use ottla_core::{
     disk::{DiskResult, IoId},
@@ -24,6 +26,8 @@ use ottla_core::{
 };
 pub use run::{Broker, BrokerConfig, ServeError, serve};
 pub use settings::ServeSettings;
+#[cfg(madsim)]
+pub use tape::{Said, Tape};
 use tokio::sync::oneshot;
 
 /// What a shard's loop is told.

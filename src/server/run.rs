@@ -146,7 +146,11 @@ pub async fn serve<W: World>(world: W, config: BrokerConfig) -> Result<Broker<W>
         seed: random.next_u64(),
     };
     let now = world.clock().now();
+    #[cfg(madsim)]
+    let born_of = shard_config.clone();
     let shard = Shard::new(shard_config, now, &mut effects);
+    #[cfg(madsim)]
+    let taped = super::tape::Taped::begin(world.tape(), now, &born_of, (&shard, &effects));
     let metrics = Arc::new(Metrics::default());
     let (ready, is_ready) = oneshot::channel();
     let shard_loop = ShardLoop::new(Parts {
@@ -158,6 +162,8 @@ pub async fn serve<W: World>(world: W, config: BrokerConfig) -> Result<Broker<W>
         quorum,
         metrics: Arc::clone(&metrics),
         ready,
+        #[cfg(madsim)]
+        taped,
     });
     let shard = tokio::spawn(shard_loop.run());
     is_ready.await.map_err(|_| ServeError::Stopped)?;

@@ -50,6 +50,8 @@ pub(super) struct ShardLoop<W: World> {
     jobs: VecDeque<(IoId, Job)>,
     jobs_running: usize,
     is_stopped: bool,
+    #[cfg(madsim)]
+    taped: super::tape::Taped,
 }
 
 /// How many computations go on at once.
@@ -73,11 +75,15 @@ pub(super) struct Parts<W: World> {
     pub(super) quorum: Quorum,
     pub(super) metrics: Arc<Metrics>,
     pub(super) ready: oneshot::Sender<()>,
+    #[cfg(madsim)]
+    pub(super) taped: super::tape::Taped,
 }
 
 impl<W: World> ShardLoop<W> {
     pub(super) fn new(parts: Parts<W>) -> Self {
-        let Parts { world, shard, effects, sender, inbox, quorum, metrics, ready } = parts;
+        #[cfg(madsim)]
+        let taped = parts.taped;
+        let Parts { world, shard, effects, sender, inbox, quorum, metrics, ready, .. } = parts;
         let to_shard = sender.clone();
         let done = Done::Shard(Arc::new(move |io, result| {
             // The loop ends last.
@@ -100,6 +106,8 @@ impl<W: World> ShardLoop<W> {
             jobs: VecDeque::new(),
             jobs_running: 0,
             is_stopped: false,
+            #[cfg(madsim)]
+            taped,
         }
     }
 
@@ -172,7 +180,11 @@ impl<W: World> ShardLoop<W> {
     }
 
     fn handle(&mut self, now: Now, input: Input) {
+        #[cfg(madsim)]
+        let told = self.taped.copy(&input);
         self.shard.handle(now, input, &mut self.effects);
+        #[cfg(madsim)]
+        self.taped.take_down(now, told, (&self.shard, &self.effects));
         self.carry_out();
     }
 

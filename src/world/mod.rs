@@ -37,6 +37,9 @@ pub trait World: Clone + Send + Sync + 'static {
     fn clock(&self) -> &Self::Clock;
     /// Randomness enters here, once.
     fn seed(&self) -> u64;
+    /// Where it is taken down what shards are told and say.
+    #[cfg(madsim)]
+    fn tape(&self) -> Option<Arc<dyn crate::server::Tape>>;
 }
 
 /// Time.

@@ -1,4 +1,4 @@
-//! `cargo sim meta`: whether a seed decides everything.
+//! `cargo sim meta`: whether a seed decides everything, and the same inputs all that the core does.
 
 use std::{
     ffi::OsString,
@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 
 use super::{Child, RunOptions};
-use crate::run::{Finding, Verdict};
+use crate::run::{ALIKE, Finding, Report, Verdict};
 
 #[derive(Debug, Args)]
 pub(super) struct MetaArgs {
@@ -27,7 +27,7 @@ pub(super) fn run(args: &MetaArgs) -> ExitCode {
     let mut differ = 0;
     for seed in args.seeds.clone() {
         match compare(seed, &args.options) {
-            Ok(None) => println!("seed {seed}: the same, twice"),
+            Ok(None) => println!("seed {seed}: the same, twice, and by fresh cores"),
             Ok(Some(Finding { detail, events, .. })) => {
                 differ += 1;
                 println!("seed {seed}: {detail}");
@@ -50,9 +50,14 @@ pub(super) fn compare(seed: u64, options: &RunOptions) -> io::Result<Option<Find
     std::fs::create_dir_all(&folder)?;
     let paths = [folder.join("first"), folder.join("second")];
     let mut reports = Vec::new();
-    for path in &paths {
-        let more = [OsString::from("--trace"), path.clone().into_os_string()];
+    for (is_first, path) in [true, false].into_iter().zip(&paths) {
+        let mut more = vec![OsString::from("--trace"), path.clone().into_os_string()];
+        more.extend(is_first.then(|| "--replay".into()));
         let ended = Child::start(seed, options, &more)?.wait()?;
+        if is_first && let Some(finding) = unlike_a_fresh_core(ended.report.as_ref()) {
+            std::fs::remove_dir_all(&folder)?;
+            return Ok(Some(finding));
+        }
         reports.push((ended.verdict, ended.report.map(|report| (report.rows, report.hash))));
     }
     let mut difference = first_difference(&paths)?;
@@ -65,6 +70,19 @@ pub(super) fn compare(seed: u64, options: &RunOptions) -> io::Result<Option<Find
         let property = "a seed decides everything".to_owned();
         Finding { property, detail, events }
     }))
+}
+
+/// What shows that a fresh core does not do the same, or was not told all.
+fn unlike_a_fresh_core(report: Option<&Report>) -> Option<Finding> {
+    let report = report?;
+    let finding = report.findings.iter().find(|finding| finding.property == ALIKE);
+    let is_told = matches!(report.replayed, Some((1.., 0)));
+    let untold = || Finding {
+        property: ALIKE.to_owned(),
+        detail: format!("fresh cores were not told all: {:?}", report.replayed),
+        events: Vec::new(),
+    };
+    finding.cloned().or_else(|| (!is_told).then(untold))
 }
 
 fn lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {

@@ -68,7 +68,7 @@ pub(super) fn run(args: &ReportArgs) -> ExitCode {
     };
     log_lines::capture();
     super::run::keep_panics_short(false);
-    let report = run_plan(&plan, vec![Box::new(collect)]);
+    let report = run_plan(&plan, vec![Box::new(collect)], None);
     let rows = std::mem::take(&mut *rows.lock().unwrap_or_else(PoisonError::into_inner));
     let page = page(args, &plan, &report, rows);
     let path = args.out.clone().unwrap_or_else(|| format!("sim-{}.html", args.seed).into());

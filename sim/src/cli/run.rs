@@ -5,6 +5,7 @@ use std::{
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Args;
@@ -14,6 +15,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use super::{RunOptions, log_lines};
 use crate::{
     plan::Plan,
+    replay::Recording,
     run::{Report, Verdict, run as run_plan, seconds},
     trace::{Reader, Row},
 };
@@ -38,12 +40,18 @@ pub(super) struct RunArgs {
     /// Write what clients asked and were told to a file, for `jepsen check`
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
+    /// Tell the broker's core, fresh, all that it was told, and compare what it says
+    #[arg(long)]
+    replay: bool,
     /// End after so many seconds of a processor's time
     #[arg(long, value_name = "SECONDS")]
     cpu_seconds: Option<u64>,
     #[command(flatten)]
     options: RunOptions,
 }
+
+/// How much memory what is to be told again may take.
+const RECORDING_BYTES_MAX: usize = 1 << 30;
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
     if let Some(mutant) = args.options.mutant {
@@ -84,7 +92,8 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     }
-    let mut report = run_plan(&plan, readers);
+    let recording = args.replay.then(|| Arc::new(Recording::new(RECORDING_BYTES_MAX)));
+    let mut report = run_plan(&plan, readers, recording);
     if let Some(path) = &args.history
         && let Err(error) = write_history(path, &report.history)
     {
@@ -161,6 +170,9 @@ fn tell(report: &Report, options: &RunOptions) {
     println!("struck     {}", counts(&report.faults));
     println!("operations {}", counts(&report.operations));
     println!("trace      {rows} rows, hash {hash:016x}, {:.3} s", seconds(*simulated_ns));
+    if let Some((inputs, left_out)) = report.replayed {
+        println!("replayed   {inputs} inputs, {left_out} left out");
+    }
     for finding in &report.findings {
         println!("\nPROPERTY   {}\n           {}", finding.property, finding.detail);
         for event in &finding.events {

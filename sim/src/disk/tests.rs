@@ -34,7 +34,7 @@ fn run<F: Future<Output = ()>>(test: impl FnOnce(Environment) -> F) {
         let timers = Timers::start();
         let trace = Trace::new(timers.clone());
         let faults = Faults::new(trace.clone(), [].into());
-        test(Environment { timers, trace, faults }).await;
+        test(Environment { timers, trace, faults, recording: None }).await;
     });
 }
 

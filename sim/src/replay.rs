@@ -1,0 +1,194 @@
+//! The lives of shards, told to fresh shards: the same inputs must have the same effects, to the last byte.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt::Debug,
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ottla_core::{
+    disk::DiskResult,
+    machine::{Effect, Effects, Now},
+    shard::{Input, Shard, ShardConfig, Timer},
+    types::Instant,
+};
+
+/// What a shard said to an input: what is to be done, and when it wants to be called, and why.
+pub type Said = (Vec<Effect>, Option<(Instant, Timer)>);
+
+/// The life of a shard.
+#[derive(Debug, Clone)]
+pub struct Life {
+    now: Now,
+    config: ShardConfig,
+    born: Said,
+    steps: Vec<(Now, Input, Said)>,
+}
+
+/// Where a fresh shard does otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// At which input, from 1; 0 stands for when it was made.
+    pub step: usize,
+    /// What it was told.
+    pub told: String,
+    /// The first thing that the one said and the other did not.
+    pub said: [String; 2],
+}
+
+impl Life {
+    /// A shard begins.
+    pub const fn begin(now: Now, config: ShardConfig, born: Said) -> Self {
+        Self { now, config, born, steps: Vec::new() }
+    }
+
+    /// It was told something.
+    pub fn push(&mut self, now: Now, input: Input, said: Said) {
+        self.steps.push((now, input, said));
+    }
+
+    /// Tells a fresh shard the same. Returns how many inputs it was told.
+    pub fn replay(&self) -> Result<usize, Box<Difference>> {
+        let mut effects = Effects::new();
+        let mut shard = Shard::new(self.config.clone(), self.now, &mut effects);
+        compare(0, &self.now, &self.born, said_by(&shard, &mut effects))?;
+        for (step, (now, input, said)) in (1..).zip(&self.steps) {
+            shard.handle(*now, input.clone(), &mut effects);
+            compare(step, input, said, said_by(&shard, &mut effects))?;
+        }
+        Ok(self.steps.len())
+    }
+}
+
+fn said_by(shard: &Shard, effects: &mut Effects) -> Said {
+    (effects.drain().collect(), shard.poll_timeout())
+}
+
+fn compare(
+    step: usize,
+    told: &impl Debug,
+    first: &Said,
+    second: Said,
+) -> Result<(), Box<Difference>> {
+    if *first == second {
+        return Ok(());
+    }
+    let place = first.0.iter().zip(&second.0).take_while(|(one, other)| one == other).count();
+    let said = [first, &second].map(|(effects, timeout)| match effects.get(place) {
+        Some(effect) => format!("effect {place}: {}", shortened(effect)),
+        None => format!("{place} effects, and to be called at {timeout:?}"),
+    });
+    Err(Difference { step, told: shortened(told), said }.into())
+}
+
+/// What somebody can read of a value.
+fn shortened(value: &impl Debug) -> String {
+    let mut text = format!("{value:?}");
+    if text.len() > TEXT_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_MAX));
+        text.push('…');
+    }
+    text
+}
+
+const TEXT_MAX: usize = 2_000;
+
+/// The lives of all shards of a run, as long as there is memory for them.
+#[derive(Debug)]
+pub struct Recording(Mutex<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    lives: Vec<Life>,
+    bytes_left: usize,
+    left_out: u64,
+}
+
+/// What came of telling all lives again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Replayed {
+    /// How many inputs were told again.
+    pub inputs: u64,
+    /// How many were not, for want of memory.
+    pub left_out: u64,
+    /// Which shard did otherwise first, and where.
+    pub difference: Option<(usize, Box<Difference>)>,
+}
+
+impl Recording {
+    /// An empty one, which takes about so many bytes.
+    pub const fn new(bytes_max: usize) -> Self {
+        Self(Mutex::new(Kept { lives: Vec::new(), bytes_left: bytes_max, left_out: 0 }))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A shard is made. Returns what names it.
+    pub fn begin(&self, life: Life) -> usize {
+        let mut kept = self.kept();
+        kept.lives.push(life);
+        kept.lives.len() - 1
+    }
+
+    /// A shard was told something. Once there is no memory left nothing more is kept: what a shard does depends on all before.
+    pub fn push(&self, shard: usize, now: Now, input: Input, said: Said) {
+        let mut kept = self.kept();
+        match kept.bytes_left.checked_sub(bytes_of(&input, &said)) {
+            Some(left) => {
+                kept.bytes_left = left;
+                kept.lives[shard].push(now, input, said);
+            }
+            None => {
+                kept.bytes_left = 0;
+                kept.left_out += 1;
+            }
+        }
+    }
+
+    /// Tells all lives to fresh shards.
+    pub fn replay(&self) -> Replayed {
+        let mut kept = self.kept();
+        let mut replayed = Replayed { left_out: kept.left_out, ..Replayed::default() };
+        for (shard, life) in mem::take(&mut kept.lives).into_iter().enumerate() {
+            match life.replay() {
+                Ok(inputs) => replayed.inputs += inputs as u64,
+                Err(difference) => {
+                    replayed.difference = Some((shard, difference));
+                    break;
+                }
+            }
+        }
+        replayed
+    }
+}
+
+/// About how much memory an input takes with what was said to it.
+fn bytes_of(input: &Input, (effects, _): &Said) -> usize {
+    let frame = if let Input::Frame { frame, .. } = input { frame.len() } else { 0 };
+    let read = if let Input::Disk { result: DiskResult::Bytes(bytes), .. } = input {
+        bytes.len()
+    } else {
+        0
+    };
+    let sent = |effect: &Effect| {
+        if let Effect::Send { frame, .. } = effect { frame.first().len() } else { 0 }
+    };
+    let sent: usize = effects.iter().map(sent).sum();
+    frame + read + sent + size_of::<(Now, Input)>() + effects.len() * size_of::<Effect>()
+}
+
+#[cfg(madsim)]
+impl ottla::server::Tape for Recording {
+    fn begin(&self, now: Now, config: ShardConfig, said: Said) -> u64 {
+        Self::begin(self, Life::begin(now, config, said)) as u64
+    }
+
+    fn step(&self, shard: u64, now: Now, input: Input, said: Said) {
+        self.push(usize::try_from(shard).expect("it is an index"), now, input, said);
+    }
+}
