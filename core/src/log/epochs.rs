@@ -47,6 +47,13 @@ impl Epochs {
         self.check();
     }
 
+    /// A leader's epoch begins at `start_offset`. What claims to be of a later one is damaged: a batch's epoch is not under its
+    /// checksum, and no later one was ever given.
+    pub fn begin(&mut self, epoch: LeaderEpoch, start_offset: Offset) {
+        self.entries.retain(|entry| entry.epoch <= epoch);
+        self.assign(epoch, start_offset);
+    }
+
     /// The greatest epoch that is not greater than `epoch`, and where it ends; `end_offset` is the end of the log.
     pub fn end_offset_for(
         &self,
@@ -135,6 +142,16 @@ mod tests {
         assert_eq!(epochs.epoch_of(Offset(29)), Some(LeaderEpoch(1)));
         epochs.assign(LeaderEpoch(2), Offset(90));
         assert_eq!(epochs.latest(), Some(LeaderEpoch(3)));
+    }
+
+    #[test]
+    fn no_epoch_is_later_than_the_leaders() {
+        let mut epochs = epochs(&[(1, 0), (9, 20), (12, 30)]);
+        epochs.begin(LeaderEpoch(3), Offset(40));
+        assert_eq!(end_of(&epochs, 1), Some((1, 40)));
+        assert_eq!(epochs.latest(), Some(LeaderEpoch(3)));
+        epochs.begin(LeaderEpoch(3), Offset(50));
+        assert_eq!(end_of(&epochs, 1), Some((1, 40)), "it has begun already");
     }
 
     #[test]

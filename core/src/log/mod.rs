@@ -221,7 +221,7 @@ impl Log {
 
     /// Takes note that an epoch begins at the end of the log.
     pub fn begin_epoch(&mut self, epoch: crate::types::LeaderEpoch) {
-        self.epochs.assign(epoch, self.end.offset);
+        self.epochs.begin(epoch, self.end.offset);
     }
 
     /// Takes note of where a reader will most likely go on.

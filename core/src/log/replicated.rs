@@ -68,7 +68,7 @@ impl ReplicaLog for Log {
     }
 
     fn begin_epoch(&mut self, epoch: LeaderEpoch) {
-        self.epochs.assign(epoch, self.end.offset);
+        Self::begin_epoch(self, epoch);
     }
 
     /// All batches are looked at before the first is appended. Compaction may have left gaps between them.

@@ -207,6 +207,22 @@ fn metadata_that_change_while_a_log_is_closed() {
     assert!(epochs[0] < epochs[1], "another leader's records");
 }
 
+/// A batch's epoch is not under its checksum: where bits have turned in it, a leader goes by its own.
+#[test]
+fn an_epoch_that_is_damaged() {
+    let mut broker = Broker::new(1, &[]).with_topic(TOPIC, 1, &[]);
+    broker.start();
+    begin_produce(&mut broker, -1);
+    broker.kill();
+    broker.disk.damage("t-0", "00000000000000000000.log", |bytes| bytes[13] ^= 1);
+    broker.start();
+    let taken = begin_produce(&mut broker, -1);
+    assert_eq!(answer(&mut broker, taken), Some((ErrorCode::None, 1)));
+    let epoch = broker.read_all(TOPIC).records[1].epoch;
+    let state = broker.image.partition(topic_id(TOPIC), PartitionIndex(0));
+    assert_eq!(epoch, state.expect("there is the topic").leader_epoch.0);
+}
+
 /// Each mutant that these tests are for is noticed by one of them.
 #[cfg(feature = "mutants")]
 #[test]
