@@ -308,6 +308,11 @@ impl<'a> Disk<'a> {
         self.effects.push(crate::machine::Effect::Notice(notice));
     }
 
+    /// The same disk, for a while.
+    pub fn again(&mut self) -> Disk<'_> {
+        self.of(self.owner)
+    }
+
     /// The same disk, as another machine sees it.
     pub fn of(&mut self, owner: Owner) -> Disk<'_> {
         Disk { owner, next_number: self.next_number, effects: self.effects }

@@ -216,6 +216,16 @@ mutants! {
     AppendsOutliveEpoch = "M12",
     /// What the metadata came to while the log was being opened is never looked at.
     UnseenMetadataForgotten = "M13",
+    /// A follower does not verify the checksums of what its leader sends.
+    ReplicatedUnverified = "M14",
+    /// A follower appends what it has already.
+    ReplicatedOverlaps = "M15",
+    /// Leader epochs that began where a log is cut off stay known.
+    EpochsOutliveCut = "M16",
+    /// A log is cut off while the recovery point on disk is beyond the cut.
+    CutBelowRecoveryPoint = "M17",
+    /// Snapshots stay of what was cut off.
+    SnapshotsOutliveCut = "M18",
 
     // Elections: core/src/controller.
     /// The last in-sync replica may lead again after an unclean shutdown that can have cost it records.

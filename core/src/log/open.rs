@@ -13,10 +13,10 @@ use alloc::{
 use bytes::Bytes;
 
 use super::{
-    Log, LogConfig, LogPosition, Segment,
+    Cut, Log, LogConfig, LogPosition, Segment,
     append::PARTITION_METADATA,
     index::{Entry, Index, OffsetEntry, TimeEntry},
-    scan::{Scan, ScanStep},
+    scan::{Limits, Scan, ScanStep},
     segment::{INDEX, LOG, TIME_INDEX},
     snapshot::{self, Place, SNAPSHOT, Snapshot},
 };
@@ -42,6 +42,8 @@ pub struct Known {
     pub start_offset: Option<Offset>,
     /// How far compaction has come, out of the checkpoint.
     pub cleaned_to: Option<Offset>,
+    /// What is to be cut off while it is opened; the recovery point on disk does not lie above that.
+    pub cut: Option<Cut>,
 }
 
 /// A log that is being opened.
@@ -69,6 +71,8 @@ pub struct Opening {
     steps: VecDeque<DiskOp>,
     /// Files that have to be synced before the log is served.
     touched: Vec<FileRef>,
+    /// The segment that is left of a log that begins anew is being removed.
+    emptying: bool,
     finishing: bool,
     report: Recovered,
 }
@@ -140,6 +144,7 @@ impl Opening {
             recovered: false,
             steps: VecDeque::new(),
             touched: Vec::new(),
+            emptying: false,
             finishing: false,
             report: Recovered::default(),
         };
@@ -215,6 +220,8 @@ impl Opening {
             } else if !self.recovered {
                 self.recovered = true;
                 self.recover(disk);
+            } else if self.begins_anew() {
+                self.go_on_emptying();
             } else {
                 self.finish(disk);
             }
@@ -230,6 +237,22 @@ impl Opening {
         !self.known.clean
             && self.all_snapshots.is_empty()
             && self.log.segments.first().is_some_and(begins_later)
+    }
+
+    fn begins_anew(&self) -> bool {
+        self.known.cut.is_some_and(|cut| cut.begin_at.is_some())
+    }
+
+    /// All batches are cut off. What is left goes as well: a segment that does not begin where the log will.
+    fn go_on_emptying(&mut self) {
+        if core::mem::replace(&mut self.emptying, true) {
+            self.log.segments.clear();
+            return;
+        }
+        let files = self.log.segments.iter().flat_map(Segment::files);
+        self.steps.extend(files.map(DiskOp::Remove));
+        let directories = [self.log.directory].into();
+        self.steps.push_back(DiskOp::Sync { files: Vec::new(), directories });
     }
 
     fn take_scan(&mut self, (mut scan, step): (Scan, ScanStep)) {
@@ -332,6 +355,9 @@ impl Opening {
         self.log.start_offset = first.base_offset.max(self.known.start_offset.unwrap_or_default());
         self.snapshots.sort_unstable();
         self.all_snapshots.clone_from(&self.snapshots);
+        if let Some(Cut { to, .. }) = self.known.cut {
+            self.forget_snapshots(to);
+        }
         let limit = self.known.recovery_point.unwrap_or_default();
         self.snapshots.retain(|&offset| offset <= limit);
         let file = self.file(FileName::Fixed(PARTITION_METADATA));
@@ -339,6 +365,23 @@ impl Opening {
         self.wait(io, Awaited::Metadata);
         self.remove_leftovers(entries, disk);
         self.read_last_entries(disk);
+    }
+
+    /// Snapshots of what is about to be cut off go first: what they say would be taken for true of what comes in its place.
+    fn forget_snapshots(&mut self, to: Offset) {
+        if planted(Mutant::SnapshotsOutliveCut) {
+            return;
+        }
+        let dead: Vec<_> = self.all_snapshots.extract_if(.., |offset| *offset >= to).collect();
+        if !dead.is_empty() {
+            let file = |offset| self.file(FileName::segment(offset, SNAPSHOT));
+            let removals: Vec<_> =
+                dead.iter().map(|&offset| DiskOp::Remove(file(offset))).collect();
+            self.steps.extend(removals);
+            let directories = [self.log.directory].into();
+            self.steps.push_back(DiskOp::Sync { files: Vec::new(), directories });
+            self.snapshots.clone_from(&self.all_snapshots);
+        }
     }
 
     /// Files that a crash left behind half made.
@@ -455,8 +498,11 @@ impl Opening {
             },
             |place| place.position,
         );
-        let recovery_point = self.known.recovery_point.unwrap_or_default();
-        let scan = Scan::recover(&mut self.log, from, place, recovery_point, disk);
+        let limits = Limits {
+            gaps_end: self.known.recovery_point.unwrap_or_default(),
+            end: self.known.cut.map_or(Offset(i64::MAX), |cut| cut.to),
+        };
+        let scan = Scan::recover(&mut self.log, from, place, limits, disk);
         self.take_scan(scan);
     }
 
@@ -502,6 +548,14 @@ impl Opening {
             // Who made them may have been killed before it could sync them.
             let metadata = self.file(FileName::Fixed(PARTITION_METADATA));
             log.unsynced_names.add_all(metadata);
+        }
+        match self.known.cut {
+            Some(Cut { begin_at: Some(start), .. }) => log.begin_anew(start),
+            Some(cut) => {
+                log.cut = Some(cut);
+                log.cut_ended();
+            }
+            None => {}
         }
         log.check_thoroughly();
         OpenStep::Open(log.into(), self.report)

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{Log, PreparedBatch, epochs::Epochs};
+use super::{Log, LogPosition, PreparedBatch, epochs::Epochs};
 use crate::{
     disk::Disk,
     machine::Now,
-    records::batch::{self, BatchError},
+    mutants::{Mutant, planted},
+    records::batch::{self, BatchError, BatchHeader},
     replica::{Corrupt, ReplicaLog},
     types::{LeaderEpoch, Offset},
 };
@@ -38,8 +39,39 @@ impl Log {
     }
 
     /// Nothing is to be cut off any more.
-    pub const fn cut_ended(&mut self) {
-        self.cut = None;
+    pub fn cut_ended(&mut self) {
+        if let Some(Cut { to, .. }) = self.cut.take()
+            && !planted(Mutant::EpochsOutliveCut)
+        {
+            self.epochs.truncate_from_end(to);
+        }
+    }
+
+    /// Where recovery has to begin. If something is to be cut off, that is where the newest snapshot below it is, or where the log
+    /// begins.
+    pub fn point_to_recover_from(&self) -> Offset {
+        let Some(Cut { to, .. }) = self.cut else { return self.recovery_point };
+        let below = self.snapshots.iter().copied().filter(|&offset| offset < to).max();
+        let first = self.segments.first().map_or(self.end.offset, |first| first.base_offset);
+        below.unwrap_or(first).min(self.recovery_point)
+    }
+
+    /// Nothing is there: the next record gets offset `start`.
+    pub(super) fn begin_anew(&mut self, start: Offset) {
+        let config = self.config;
+        *self = Self::new(self.directory, self.topic, config);
+        self.end = LogPosition::segment_start(start);
+        (self.written, self.durable) = (self.end, self.end);
+        (self.start_offset, self.recovery_point, self.cleaned_to) = (start, start, start);
+        self.cut = Some(Cut { to: start, begin_at: Some(start) });
+    }
+
+    /// Has happen what is to, where there is nothing on disk.
+    pub fn cut_nothing(&mut self) {
+        match self.cut {
+            Some(Cut { begin_at: Some(start), .. }) => self.begin_anew(start),
+            Some(Cut { begin_at: None, .. }) | None => self.cut_ended(),
+        }
     }
 
     /// Whether nothing that it has asked for is under way.
@@ -82,9 +114,13 @@ impl ReplicaLog for Log {
             let header = match batch::verify(&rest) {
                 Ok(header) => header,
                 Err(BatchError::Incomplete) => break,
+                Err(BatchError::Checksum { .. }) if planted(Mutant::ReplicatedUnverified) => {
+                    BatchHeader::parse(&rest).map_err(|_| Corrupt)?
+                }
                 Err(_) => return Err(Corrupt),
             };
-            if header.base_offset < next || Some(header.leader_epoch) < epoch {
+            let goes_back = header.base_offset < next || Some(header.leader_epoch) < epoch;
+            if goes_back && !planted(Mutant::ReplicatedOverlaps) {
                 return Err(Corrupt);
             }
             next = header.next_offset();

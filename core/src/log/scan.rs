@@ -29,11 +29,23 @@ pub(super) struct Scan {
     /// The next batch begins at this byte, with this offset or a later one.
     byte: u32,
     offset: Offset,
-    /// Everything below this is on disk; compaction may have left gaps there.
-    recovery_point: Offset,
+    limits: Limits,
     /// How many bytes are being read.
     asked: u32,
     end: ScanEnd,
+}
+
+/// Between what the log's end is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Everything below this is on disk; compaction may have left gaps there.
+    pub(super) gaps_end: Offset,
+    /// Nothing at or above this is to stay.
+    pub(super) end: Offset,
+}
+
+impl Limits {
+    const NONE: Self = Self { gaps_end: Offset(i64::MAX), end: Offset(i64::MAX) };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +97,7 @@ impl Scan {
             file_bytes: 0,
             byte: from.byte,
             offset: from.offset,
-            recovery_point: Offset(i64::MAX),
+            limits: Limits::NONE,
             asked: 0,
             end: ScanEnd::default(),
         }
@@ -104,10 +116,10 @@ impl Scan {
         log: &mut Log,
         from: LogPosition,
         place: Option<Place>,
-        recovery_point: Offset,
+        limits: Limits,
         disk: &mut Disk<'_>,
     ) -> (Self, ScanStep) {
-        let mut scan = Self { recovery_point, ..Self::new(Purpose::Recover, from) };
+        let mut scan = Self { limits, ..Self::new(Purpose::Recover, from) };
         log.epochs.truncate_from_end(from.offset.max(log.start_offset));
         if let Some(place) = place.filter(|_| from.byte > 0)
             && let Some(segment) = log.segment_mut(from.segment)
@@ -220,7 +232,10 @@ impl Scan {
         let base_offset = segment.base_offset;
         // A batch that goes back is told first: its distance may not fit a number.
         let is_in_reach = |offset| offset - base_offset <= i64::from(i32::MAX);
-        if !self.can_follow(header.base_offset) || !is_in_reach(header.last_offset()) {
+        if !self.can_follow(header.base_offset)
+            || !is_in_reach(header.last_offset())
+            || header.last_offset() >= self.limits.end
+        {
             return Err(BatchError::Count);
         }
         let last_append = segment.last_append;
@@ -251,12 +266,14 @@ impl Scan {
         Ok(header.size_bytes)
     }
 
-    /// Whether a batch or a segment with this base offset may come next. Nothing goes back; and a gap above the recovery point
+    /// Whether a batch or a segment with this base offset may come next. Nothing goes back, or beyond the end; and a gap above the recovery point
     /// means that what was there is lost, and what lies behind it came later.
     fn can_follow(&self, base_offset: Offset) -> bool {
         let gaps_end =
-            if planted(Mutant::GapAccepted) { Offset(i64::MAX) } else { self.recovery_point };
-        base_offset == self.offset || base_offset > self.offset && base_offset <= gaps_end
+            if planted(Mutant::GapAccepted) { Offset(i64::MAX) } else { self.limits.gaps_end };
+        let follows =
+            base_offset == self.offset || base_offset > self.offset && base_offset <= gaps_end;
+        follows && base_offset < self.limits.end
     }
 
     fn write_indexes(&mut self, log: &mut Log, disk: &mut Disk<'_>) {

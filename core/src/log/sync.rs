@@ -41,6 +41,7 @@ impl Log {
     /// ask for it. While files are being made it waits: a sync would not cover their names.
     pub fn wants_sync(&self, now: Instant) -> bool {
         if self.syncing.is_some()
+            || self.cut.is_some()
             || !self.setup.is_empty()
             || self.written.offset == self.durable.offset
         {

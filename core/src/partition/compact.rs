@@ -67,6 +67,7 @@ impl Partition {
         context: &mut Context<'_>,
     ) -> Option<CompactionEnd> {
         let partition = self.name();
+        self.go_on_cutting(context);
         match step {
             CompactionStep::Waiting => return None,
             CompactionStep::Replaced => {

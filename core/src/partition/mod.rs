@@ -5,6 +5,7 @@
 //! - [`locate`](Partition::locate), [`prepare`](Partition::prepare) and [`find_time`](Partition::find_time) read.
 
 mod compact;
+mod follow;
 pub mod judge;
 mod produce;
 mod read;
@@ -51,6 +52,8 @@ pub struct Partition {
     unseen: Option<View>,
     /// Everything before this may be shown to consumers. It never goes back while the log is open.
     high_watermark: LogPosition,
+    /// Others have been asked to write the recovery point down, so that the log can be cut off.
+    is_point_asked: bool,
     /// Where the batches end that were appended and are not safe.
     ends: VecDeque<LogPosition>,
     /// Appends that were not answered.
@@ -117,6 +120,8 @@ pub enum Event {
     Alter(Proposal),
     /// Files of deleted segments are still there for a while: where the log begins has to be written down.
     StartToRemember,
+    /// The log is to be cut off, and before that the recovery point has to be written down that it has then.
+    PointToWrite,
     /// The log is open.
     Opened(Recovered),
     /// The directory is that of another topic.
@@ -181,6 +186,7 @@ impl Partition {
             state: State::Open(log.into()),
             config,
             directory,
+            is_point_asked: false,
             ends: VecDeque::new(),
             appends: produce::PendingAppends::default(),
             unjudged: VecDeque::new(),
@@ -329,7 +335,7 @@ impl Partition {
     /// Takes the end of an operation.
     pub fn operation_ended(&mut self, io: IoId, result: DiskResult, context: &mut Context<'_>) {
         if self.removal_ended(io.number, &result, context) {
-            return;
+            return self.go_on_cutting(context);
         }
         if let Some((layout, search)) = self.searches.remove(&io.number) {
             if layout == self.layout {
@@ -351,6 +357,7 @@ impl Partition {
                     WriteEnd::Failed(error) => self.fail(error, context),
                 }
                 self.go_on_removing(&mut context.disk);
+                self.go_on_cutting(context);
             }
             State::Failed { .. } => {}
         }
@@ -379,11 +386,13 @@ impl Partition {
                 }
                 // Records may have been deleted while it was opened.
                 log.raise_start(self.known.start_offset.unwrap_or_default().min(log.end_offset()));
+                self.known.cut = None;
                 self.state = State::Open(log);
                 self.forget_removals(context);
                 self.layout_changed();
                 self.begin_replica(context.events);
                 context.events.push(Event::Opened(recovered));
+                self.go_on_cutting(context);
             }
             OpenStep::Foreign(owner) => context.events.push(Event::Foreign(owner)),
             OpenStep::Failed(error) => self.fail(error, context),
@@ -449,6 +458,7 @@ impl Partition {
             (State::Open(log), None) => {
                 log.synced();
                 self.advance(context);
+                self.go_on_cutting(context);
             }
             (State::Opening { .. } | State::Failed { .. }, _) => {}
         }
@@ -486,13 +496,16 @@ impl Partition {
     /// What it takes to open the log anew, after a crash or a failure.
     pub fn known(&self) -> Known {
         match &self.state {
-            State::Open(log) if log.segments().is_empty() => Known::default(),
+            State::Open(log) if log.segments().is_empty() && log.end_offset() == Offset::ZERO => {
+                Known::default()
+            }
             State::Open(log) => Known {
                 clean: false,
                 synced: false,
-                recovery_point: Some(log.recovery_point()),
+                recovery_point: Some(log.point_to_recover_from()),
                 start_offset: Some(log.start_offset()),
                 cleaned_to: Some(log.cleaned_to()),
+                cut: None,
             },
             State::Opening { .. } | State::Failed { .. } => self.known,
         }

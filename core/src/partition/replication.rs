@@ -6,7 +6,7 @@ use super::{Context, Event, Partition, State};
 use crate::{
     log::{Log, LogPosition},
     mutants::{Mutant, planted},
-    replica::{Acks, Proposal, Replica, Turn, View, Want, check_epoch},
+    replica::{Acks, Proposal, Replica, ReplicaLog, Turn, View, Want, check_epoch},
     types::{ErrorCode, LeaderEpoch, Offset},
 };
 
@@ -45,18 +45,23 @@ impl Partition {
         self.replica.end_of_epoch(known, epoch, log)
     }
 
-    /// The metadata have changed. While the log cannot be asked, the replica learns nothing: it catches up when it is open.
+    /// The metadata have changed. While the log cannot be asked, or is being cut off, the replica learns nothing: it catches up when it is open.
     pub fn metadata_changed(&mut self, view: View, context: &mut Context<'_>) {
         let State::Open(log) = &mut self.state else {
             self.unseen = Some(view);
             return;
         };
+        if log.is_truncating() {
+            self.unseen = Some(view);
+            return;
+        }
         let mut wants = Vec::new();
         let turn = self.replica.metadata_changed(view, &mut **log, &mut wants);
         if turn != Turn::Same && !planted(Mutant::AppendsOutliveEpoch) {
             self.refuse_pending(&ErrorCode::NotLeaderOrFollower.into(), context);
         }
         tell_wants(wants, context.events);
+        self.go_on_cutting(context);
         self.show(context);
     }
 
@@ -86,15 +91,21 @@ impl Partition {
         let mut wants = Vec::new();
         self.replica.reopened(log, &mut wants);
         let is_new = self.replica.view().partition_epoch < 0;
-        let unseen = self.unseen.take();
+        let unseen = self.unseen.take_if(|_| !log.is_truncating());
         if let Some(view) = unseen.filter(|_| is_new || !planted(Mutant::UnseenMetadataForgotten)) {
             self.replica.metadata_changed(view, log, &mut wants);
         }
         tell_wants(wants, events);
-        self.ends.clear();
-        let first = log.segments().first().map_or(Offset::ZERO, |first| first.base_offset);
-        self.high_watermark = LogPosition::segment_start(first);
+        self.forget_ends();
         self.find_high_watermark();
+    }
+
+    /// Batches may not end any more where they did.
+    pub(super) fn forget_ends(&mut self) {
+        self.ends.clear();
+        let first = self.log().and_then(|log| log.segments().first());
+        let first = first.map_or(Offset::ZERO, |first| first.base_offset);
+        self.high_watermark = LogPosition::segment_start(first.min(self.replica.high_watermark()));
     }
 
     /// More may be acknowledged: the high watermark moves as far as it can, and appends are answered.
@@ -117,6 +128,9 @@ impl Partition {
     /// is known; otherwise it is at the end of a batch that was appended since the log was opened, or is not known yet.
     fn find_high_watermark(&mut self) -> bool {
         let State::Open(log) = &self.state else { return false };
+        if log.is_truncating() {
+            return false;
+        }
         let safe = self.replica.high_watermark();
         let before = self.high_watermark;
         while let Some(end) = self.ends.pop_front_if(|end| end.offset <= safe) {
@@ -152,6 +166,9 @@ impl Partition {
             "nothing is shown that is not safe"
         );
         let State::Open(log) = &self.state else { return };
+        if log.is_truncating() {
+            return;
+        }
         self.replica.check(&**log);
         if self.is_sole_replica() && self.replica.leader().is_some() {
             assert_eq!(
@@ -163,6 +180,6 @@ impl Partition {
     }
 }
 
-fn tell_wants(wants: Vec<Want>, events: &mut Vec<Event>) {
+pub(super) fn tell_wants(wants: Vec<Want>, events: &mut Vec<Event>) {
     events.extend(wants.into_iter().map(|Want::Alter(proposal)| Event::Alter(proposal)));
 }

@@ -74,6 +74,13 @@ impl FetchAnswer<()> {
     }
 }
 
+impl Served {
+    /// Nothing is served.
+    pub(crate) const fn refusal(error: ErrorCode) -> Self {
+        Self { answer: FetchAnswer::refusal(error), records_from: None }
+    }
+}
+
 impl ReplicaFetch {
     /// Out of a request. None, if it is a consumer's.
     pub fn from_request(replica: &ReplicaState, partition: &FetchPartition) -> Option<Self> {

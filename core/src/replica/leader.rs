@@ -100,9 +100,8 @@ impl Replica {
         log: &L,
         wants: &mut Vec<Want>,
     ) -> Served {
-        let refuse = |error| Served { answer: FetchAnswer::refusal(error), records_from: None };
         if let Err(error) = self.judge_fetch(fetch) {
-            return refuse(error);
+            return Served::refusal(error);
         }
         let diverging = match compare(fetch, log) {
             Comparison::OutOfRange => {

@@ -36,6 +36,9 @@ pub(super) struct Checkpoints {
     given_up: BTreeSet<u64>,
     /// A file of the data folder that is being replaced, step by step.
     replacing: VecDeque<DiskOp>,
+    /// Partitions that wait for their recovery point to be written down, and those for which it is being written.
+    points_asked: BTreeSet<u32>,
+    points_writing: BTreeSet<u32>,
     /// Deletions of records that wait for their start offsets to be written down.
     deletions: Deletions,
 }
@@ -123,6 +126,24 @@ impl Shard {
         self.checkpoints.stage = Stage::Idle;
         if self.checkpoints.stop_requested {
             self.begin_checkpoint(step);
+        } else {
+            self.begin_points(step);
+        }
+    }
+
+    /// A partition's log is to be cut off once its recovery point, which is lower then, is on disk. No checkpoint may be under way
+    /// that knows the log as it was.
+    pub(super) fn write_point(&mut self, slot: u32, step: &mut Step<'_>) {
+        self.forget_cleaning(slot);
+        self.checkpoints.points_asked.insert(slot);
+        self.begin_points(step);
+    }
+
+    fn begin_points(&mut self, step: &mut Step<'_>) {
+        let is_idle = matches!(self.checkpoints.stage, Stage::Idle);
+        if is_idle && !self.checkpoints.points_asked.is_empty() {
+            self.checkpoints.points_writing = core::mem::take(&mut self.checkpoints.points_asked);
+            self.begin_replacing(step);
         }
     }
 
@@ -240,7 +261,12 @@ impl Shard {
                 }
             }
             Stage::Replacing(number) if number == io.number => {
-                if result.failure().is_some() {
+                if let Some(error) = result.failure() {
+                    for slot in core::mem::take(&mut self.checkpoints.points_writing) {
+                        self.with_partition(slot, step, |partition, context| {
+                            partition.recovery_point_not_written(error, context);
+                        });
+                    }
                     self.give_up(step);
                 } else {
                     self.go_on_replacing(step);
@@ -358,6 +384,11 @@ impl Shard {
                 if let Some(log) = partition.open_log_mut() {
                     log.checkpointed(position, &mut context.disk);
                 }
+            });
+        }
+        for slot in core::mem::take(&mut self.checkpoints.points_writing) {
+            self.with_partition(slot, step, |partition, context| {
+                partition.recovery_point_written(context);
             });
         }
         self.checkpoint_is_over(step);

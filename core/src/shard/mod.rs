@@ -379,6 +379,7 @@ impl Shard {
             Event::TimeFound { asker, result } => self.time_found(asker, result, step),
             Event::Alter(proposal) => self.gather_alteration(slot, proposal),
             Event::StartToRemember => self.renew_start_offsets(step),
+            Event::PointToWrite => self.write_point(slot, step),
             Event::Opened(_) => self.partition_opened(slot, step),
             Event::Foreign(owner) => self.set_aside_foreign(slot, owner, step),
             Event::Failed(_) => self.partition_failed(slot, step),

@@ -275,6 +275,7 @@ impl Shard {
             recovery_point: offset(&self.life.recovery_points),
             start_offset: offset(&self.life.start_offsets),
             cleaned_to: offset(&self.life.cleaner_offsets),
+            cut: None,
         }
     }
 

@@ -8,6 +8,7 @@
 mod compaction;
 mod damaged_indexes;
 mod effects;
+mod followers;
 mod full_disk;
 mod groups;
 mod log;

@@ -54,7 +54,7 @@ impl Log {
     /// Only segments that lie below the recovery point as a whole are touched, and not the one in which it lies: its snapshot
     /// says at which byte recovery begins.
     pub fn dirt(&self, now: Timestamp) -> Option<Dirt> {
-        if !self.config.compact || self.is_replacing {
+        if !self.config.compact || self.is_replacing || self.cut.is_some() {
             return None;
         }
         let from = self.cleaned_to.max(self.start_offset);

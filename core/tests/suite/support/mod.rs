@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod dice;
 pub(crate) mod disk;
 pub(crate) mod group;
+pub(crate) mod replica;
 
 /// Plants the mutant that the environment names, in a build that has them: shows what these tests alone would notice.
 #[cfg(feature = "mutants")]
