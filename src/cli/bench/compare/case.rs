@@ -277,14 +277,14 @@ mod tests {
         assert_eq!(
             loader("produce-64KiB-8", true).as_deref(),
             Some(
-                "produce --batch-bytes 65536 --partitions 8 --connections 4 --in-flight 5 \
+                "produce --prime --batch-bytes 65536 --partitions 8 --connections 4 --in-flight 5 \
                  --total-bytes 1000000 --topic-config flush.messages=9223372036854775807"
             )
         );
         assert_eq!(
             loader("durable-4KiB-100", true).as_deref(),
             Some(
-                "produce --batch-bytes 4096 --partitions 100 --connections 8 --in-flight 20 \
+                "produce --prime --batch-bytes 4096 --partitions 100 --connections 8 --in-flight 20 \
                  --total-bytes 250000 --topic-config flush.messages=1"
             )
         );
