@@ -37,7 +37,7 @@ fn member(request: fn((i32, String)) -> Prepared) -> Case {
 }
 
 #[library_benchmark]
-#[bench::append_1kib(args = (1), setup = append, config = at_most(17_400))]
+#[bench::append_1kib(args = (1), setup = append, config = at_most(18_300))]
 #[bench::append_64kib(args = (64), setup = append, config = at_most(134_400))]
 #[bench::fetch_1mib(args = (0), setup = read, config = at_most(14_700))]
 #[bench::heartbeat(args = (heartbeat), setup = member, config = at_most(6_400))]
