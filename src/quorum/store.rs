@@ -316,6 +316,13 @@ impl<D: Disk> RaftLogStorage<Types> for LogStore<D> {
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         };
         callback.io_completed(told);
+        // Nobody has to wait for that.
+        if result.is_ok()
+            && let Err(error) = self.synced.settle(&self.disk).await
+        {
+            // It goes along with the next entries.
+            tracing::warn!(%error, "metadata/synced cannot be synced");
+        }
         result
     }
 

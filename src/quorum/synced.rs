@@ -45,6 +45,18 @@ impl Synced {
         }
     }
 
+    /// Has what was written of the mark synced at once: until it is, damage to the last entries is taken for a tail that a power
+    /// failure left, and what was acknowledged is lost without a word.
+    pub(super) async fn settle<D: Disk>(&mut self, disk: &D) -> io::Result<()> {
+        let (mut files, mut directories) = (Vec::new(), Vec::new());
+        self.sync_along(&mut files, &mut directories);
+        if !files.is_empty() {
+            failure(&perform(disk, DiskOp::Sync { files, directories }).await)?;
+            self.was_synced();
+        }
+        Ok(())
+    }
+
     /// All that was written of it is synced.
     pub(super) const fn was_synced(&mut self) {
         (self.is_unsynced, self.is_new) = (false, false);
