@@ -13,6 +13,7 @@ pub mod disk;
 pub mod group;
 pub mod inspect;
 pub mod job;
+pub mod journal;
 pub mod log;
 pub mod machine;
 pub mod metadata;

@@ -92,6 +92,14 @@ mutants! {
     LostBeginningOverlooked = "S30",
     /// A checkpoint whose name a killed broker had not synced is believed as if it were durable.
     CheckpointBelievedUnsynced = "S31",
+    /// What a round wrote to the journal is acknowledged before the journal is synced.
+    JournalNotSynced = "S32",
+    /// A half of the journal is written to anew before the segments of what it holds are durable.
+    HalfReusedTooEarly = "S33",
+    /// A start takes records of the journal that were never finished, and what lies behind them.
+    TornRecordReplayed = "S34",
+    /// A start appends what the journal has of a log, wherever that ends.
+    ReplayedAnywhere = "S35",
     /// A producer's new epoch may begin at any sequence.
     AnySequenceInNewEpoch = "P2",
     /// What is known of producers goes when old segments do (KIP-360).

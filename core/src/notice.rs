@@ -19,6 +19,11 @@ pub enum Notice {
         /// How many there are.
         total: usize,
     },
+    /// The journal cannot be written, or not be made: many small batches take longer to become durable.
+    JournalFailed {
+        /// Why.
+        error: IoError,
+    },
     /// A file of the data folder cannot be read, so the broker cannot tell what it has: it does not start.
     StartFailed {
         /// Why.

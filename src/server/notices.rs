@@ -17,6 +17,10 @@ pub(super) fn log(notice: Notice) {
             end_offset = end_offset.0,
             "log recovered"
         ),
+        Notice::JournalFailed { error } => tracing::warn!(
+            %error,
+            "the journal failed and is not used: small batches of many partitions take longer"
+        ),
         Notice::StartFailed { error } => {
             tracing::error!(%error, "the data folder cannot be read; the broker does not start");
         }

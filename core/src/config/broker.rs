@@ -87,6 +87,12 @@ broker_keys! {
         "Below how many free bytes on the disk records are refused.";
     Broker "ottla.http.listener" String Some("127.0.0.1:9644"), Rule::Any,
         "Where metrics and health are served, as host:port; nowhere if empty.";
+    Broker "ottla.journal.bytes" Long Some("0"), Rule::AtLeast(0),
+        "How large each of the two files of the journal is, which small batches of many partitions become durable in; without it if 0.";
+    Broker "ottla.journal.partition.bytes.max" Int Some("131072"), Rule::AtLeast(0),
+        "How much one partition may have to be made durable to do so in the journal.";
+    Broker "ottla.journal.partitions.min" Int Some("8"), Rule::AtLeast(1),
+        "How many partitions must have something to be made durable to do so in the journal.";
     Broker "ottla.metadata.snapshot.entries" Int Some("1000"), Rule::AtLeast(1),
         "After how many changes of the metadata it is written down whole, so that its log begins anew.";
     DynamicBroker "producer.id.expiration.ms" Int Some("86400000"), Rule::AtLeast(1),
@@ -188,6 +194,9 @@ pub struct Settings {
     pub offsets_topic_replication_factor: i16,
     pub offsets_topic_segment_bytes: i64,
     pub disk_reserve_bytes: u64,
+    pub journal_bytes: u64,
+    pub journal_partition_bytes_max: u64,
+    pub journal_partitions_min: usize,
     pub producer_id_expiration_ms: i64,
 }
 
@@ -230,6 +239,9 @@ impl Settings {
             .unwrap_or_default(),
             offsets_topic_segment_bytes: number("offsets.topic.segment.bytes"),
             disk_reserve_bytes: unsigned("ottla.disk.reserve.bytes"),
+            journal_bytes: unsigned("ottla.journal.bytes").min(1 << 30),
+            journal_partition_bytes_max: unsigned("ottla.journal.partition.bytes.max"),
+            journal_partitions_min: size("ottla.journal.partitions.min"),
             producer_id_expiration_ms: number("producer.id.expiration.ms"),
         }
     }

@@ -137,12 +137,15 @@ impl Log {
         let io = disk.submit(DiskOp::Write {
             file: active.file,
             position: u64::from(self.end.byte),
-            data: WriteData::Batch { header: bytes, body },
+            data: WriteData::Batch { header: bytes, body: body.clone() },
         });
         active.push(&header, size_bytes, now.timestamp, &self.config);
         self.end.offset = header.next_offset();
         self.end.byte += size_bytes;
         let (end, max_timestamp) = (self.end, active.max_timestamp);
+        if self.config.is_durable() {
+            self.unsynced.push(header.base_offset, end.offset, bytes, body);
+        }
         self.writes.push_back(PendingWrite { number: io.number, end, max_timestamp, ended: false });
         if active.offset_index.wants_writing() {
             self.write_indexes(disk);
@@ -193,7 +196,7 @@ impl Log {
         for file in segment.files() {
             self.setup.push(disk.submit(DiskOp::Create(file)).number);
         }
-        self.unsynced_names.own = true;
+        self.unsynced_names.add_own();
         self.end = LogPosition::segment_start(self.end.offset);
         self.segments.push(segment);
     }
@@ -208,8 +211,7 @@ impl Log {
         ] {
             self.setup.push(disk.submit(op).number);
         }
-        self.unsynced_names.parent = true;
-        self.unsynced_names.metadata = Some(file);
+        self.unsynced_names.add_directory(file);
     }
 
     /// Writes what the indexes of the active segment have in memory only.

@@ -26,6 +26,7 @@ pub mod segment;
 pub mod snapshot;
 mod sync;
 pub mod timestamps;
+mod unsynced;
 
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -47,7 +48,7 @@ use crate::{
 
 /// A partition's log.
 ///
-/// Invariants (see [`Self::check`]): segments ascend and do not overlap; `start ≤ durable ≤ written ≤ end`; the last segment
+/// Invariants (see [`Self::check`]): segments ascend and do not overlap; `in files ≤ durable ≤ written ≤ end`; the last segment
 /// is the one that is appended to, and `end` lies in it.
 #[derive(Debug, Clone)]
 pub struct Log {
@@ -64,8 +65,14 @@ pub struct Log {
     written: LogPosition,
     /// The greatest timestamp of its segment up to there.
     written_max_timestamp: Option<TimeEntry>,
-    /// Everything before this is on disk.
+    /// Everything before this is on disk: in the log's files, or in the journal.
     durable: LogPosition,
+    /// Everything before this is on disk in the log's files.
+    in_files: LogPosition,
+    /// What has been written and is not durable.
+    unsynced: unsynced::Unsynced,
+    /// What the sync of everything that is under way makes durable: up to where, and which names.
+    everything: Option<(LogPosition, Option<u64>)>,
     /// Everything below this is on disk with its indexes, and the snapshot of this offset as well: recovery begins here.
     recovery_point: Offset,
     /// The offsets of the snapshots on disk.
@@ -81,7 +88,7 @@ pub struct Log {
     /// Which directories have names that a power failure would take.
     unsynced_names: sync::UnsyncedNames,
     /// The end that the sync under way makes durable.
-    syncing: Option<LogPosition>,
+    syncing: Option<(LogPosition, crate::journal::path::Path)>,
     /// How many records have been appended since the last sync began, and since when.
     unflushed_records: u64,
     unflushed_since: Option<Instant>,
@@ -117,6 +124,9 @@ impl Log {
             written: start,
             written_max_timestamp: None,
             durable: start,
+            in_files: start,
+            unsynced: unsynced::Unsynced::default(),
+            everything: None,
             recovery_point: Offset::ZERO,
             snapshots: Vec::new(),
             writes: VecDeque::new(),
@@ -276,6 +286,7 @@ impl Log {
 
     /// Asserts the invariants.
     pub fn check(&self) {
+        assert!(self.in_files.offset <= self.durable.offset, "what is in the files is durable");
         assert!(self.durable.offset <= self.written.offset, "what is durable has been written");
         assert!(self.written.offset <= self.end.offset, "what has been written has an offset");
         assert!(self.start_offset <= self.end.offset, "the log does not begin after its end");
@@ -291,6 +302,6 @@ impl Log {
         let ascending =
             self.segments.windows(2).all(|pair| pair[0].base_offset < pair[1].base_offset);
         assert!(ascending, "segments ascend");
-        assert!(self.recovery_point <= self.durable.offset, "recovery begins at what is durable");
+        assert!(self.recovery_point <= self.in_files.offset, "recovery begins at what is in files");
     }
 }

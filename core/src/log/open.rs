@@ -539,6 +539,7 @@ impl Opening {
         let mut log = core::mem::replace(&mut self.log, placeholder);
         log.written = log.end;
         log.durable = log.end;
+        log.in_files = log.end;
         log.written_max_timestamp = log.segments.last().and_then(|active| active.max_timestamp);
         log.start_offset = log.start_offset.min(log.end.offset);
         log.recovery_point = self.known.recovery_point.unwrap_or_default().min(log.end.offset);

@@ -61,7 +61,7 @@ impl Log {
         let config = self.config;
         *self = Self::new(self.directory, self.topic, config);
         self.end = LogPosition::segment_start(start);
-        (self.written, self.durable) = (self.end, self.end);
+        (self.written, self.durable, self.in_files) = (self.end, self.end, self.end);
         (self.start_offset, self.recovery_point, self.cleaned_to) = (start, start, start);
         self.cut = Some(Cut { to: start, begin_at: Some(start) });
     }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Log;
 use crate::{
     disk::{DirectoryId, FileRef},
+    journal::path::Path,
     mutants::{Mutant, planted},
     types::Instant,
 };
@@ -27,12 +28,38 @@ pub(super) struct UnsyncedNames {
     pub(super) parent: bool,
     /// The content of the file that says whose the directory is.
     pub(super) metadata: Option<FileRef>,
+    /// Counts how often there was something new.
+    pub(super) changes: u64,
 }
 
 impl UnsyncedNames {
     /// Nothing is known of any of them.
     pub(super) const fn add_all(&mut self, metadata: FileRef) {
-        *self = Self { own: true, parent: true, metadata: Some(metadata) };
+        self.add_directory(metadata);
+        self.add_own();
+    }
+
+    /// The directory, and the file that says whose it is, are new.
+    pub(super) const fn add_directory(&mut self, metadata: FileRef) {
+        self.parent = true;
+        self.metadata = Some(metadata);
+        self.changes += 1;
+    }
+
+    /// There is a new name in the directory.
+    pub(super) const fn add_own(&mut self) {
+        self.own = true;
+        self.changes += 1;
+    }
+
+    /// Whether there are any.
+    pub(super) const fn are_any(&self) -> bool {
+        self.own || self.parent || self.metadata.is_some()
+    }
+
+    /// All are durable.
+    pub(super) fn clear(&mut self) {
+        *self = Self { changes: self.changes, ..Self::default() };
     }
 }
 
@@ -61,7 +88,7 @@ impl Log {
     /// Adds what a sync has to make durable to `set`, and takes note that it is under way. Only writes that have ended count:
     /// a sync says nothing of others.
     pub fn begin_sync(&mut self, set: &mut SyncSet) {
-        let (from, to) = (self.durable.segment, self.written.segment);
+        let (from, to) = (self.in_files.segment, self.written.segment);
         let dirty = self
             .segments
             .iter()
@@ -75,20 +102,37 @@ impl Log {
         if core::mem::take(&mut self.unsynced_names.parent) && !planted(Mutant::ParentNotSynced) {
             set.directories.push(DirectoryId::DATA);
         }
-        self.syncing = Some(self.written);
+        self.begin_round(Path::Files);
+    }
+
+    /// A round is under way that makes durable what has been written.
+    pub(super) const fn begin_round(&mut self, path: Path) {
+        self.syncing = Some((self.written, path));
         self.unflushed_records = 0;
         self.unflushed_since = None;
     }
 
-    /// The sync has ended well.
+    /// The round has ended well.
     pub fn synced(&mut self) {
-        if let Some(to) = self.syncing.take() {
-            self.durable = self.durable.max(to);
+        let Some((to, path)) = self.syncing.take() else { return };
+        match path {
+            Path::Files => self.synced_to(to),
+            Path::Journal | Path::JournalNext => {
+                self.durable = self.durable.max(to);
+                self.unsynced.forget_before(self.durable.offset);
+            }
         }
     }
 
-    /// Everything in the data folder was made durable after all writes before `to` had ended.
+    /// The round came to nothing, and has lost nothing either: another one begins anew.
+    pub const fn give_round_up(&mut self) {
+        self.syncing = None;
+    }
+
+    /// Everything before `to` was made durable in the log's files.
     pub fn synced_to(&mut self, to: super::LogPosition) {
+        self.in_files = self.in_files.max(to);
         self.durable = self.durable.max(to);
+        self.unsynced.forget_before(self.durable.offset);
     }
 }

@@ -6,6 +6,7 @@
 
 mod compact;
 mod follow;
+mod journal;
 pub mod judge;
 mod produce;
 mod read;
@@ -63,6 +64,7 @@ pub struct Partition {
     /// Reads that are under way, by operation.
     searches: BTreeMap<u64, (Layout, read::Search)>,
     removals: removal::Removals,
+    journaled: journal::Journaled,
     traffic: Traffic,
     /// What to open the log with after it failed.
     known: Known,
@@ -192,6 +194,7 @@ impl Partition {
             unjudged: VecDeque::new(),
             searches: BTreeMap::new(),
             removals: removal::Removals::default(),
+            journaled: journal::Journaled::default(),
             traffic: Traffic::default(),
             known: Known::default(),
             layout: Layout::default(),
@@ -384,6 +387,7 @@ impl Partition {
                         end_offset: log.end_offset(),
                     });
                 }
+                self.replay(&mut log, context);
                 // Records may have been deleted while it was opened.
                 log.raise_start(self.known.start_offset.unwrap_or_default().min(log.end_offset()));
                 self.known.cut = None;
@@ -415,6 +419,7 @@ impl Partition {
             IoError::NotFound | IoError::Os(_) => Notice::StorageFailed { partition, error },
         });
         self.known = Known { clean: false, synced: false, ..self.known() };
+        self.mind_journal(is_readable);
         self.state =
             match core::mem::replace(&mut self.state, State::Failed { error, frozen: None }) {
                 State::Open(mut log) if is_readable => {
@@ -460,7 +465,8 @@ impl Partition {
                 self.advance(context);
                 self.go_on_cutting(context);
             }
-            (State::Opening { .. } | State::Failed { .. }, _) => {}
+            (State::Opening { .. } | State::Failed { .. }, Some(_)) => self.mind_journal(false),
+            (State::Opening { .. } | State::Failed { .. }, None) => {}
         }
     }
 
@@ -469,6 +475,8 @@ impl Partition {
     pub fn sync_of_everything_failed(&mut self, error: IoError, context: &mut Context<'_>) {
         if self.open_log().is_some_and(Log::wants_checkpoint) {
             self.take_failure(error, false, context);
+        } else if self.open_log().is_none() {
+            self.mind_journal(false);
         }
     }
 

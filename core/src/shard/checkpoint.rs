@@ -132,22 +132,29 @@ impl Shard {
     }
 
     /// A partition's log is to be cut off once its recovery point, which is lower then, is on disk. No checkpoint may be under way
-    /// that knows the log as it was.
+    /// that knows the log as it was, and no journal may have records of it: a crash would bring them back.
     pub(super) fn write_point(&mut self, slot: u32, step: &mut Step<'_>) {
         self.forget_cleaning(slot);
         self.checkpoints.points_asked.insert(slot);
         self.begin_points(step);
     }
 
-    fn begin_points(&mut self, step: &mut Step<'_>) {
-        let is_idle = matches!(self.checkpoints.stage, Stage::Idle);
-        if is_idle && !self.checkpoints.points_asked.is_empty() {
-            self.checkpoints.points_writing = core::mem::take(&mut self.checkpoints.points_asked);
+    /// Begins to write down the recovery points of those whose logs can be cut off now. Before all are open, those of others
+    /// would be lost.
+    pub(super) fn begin_points(&mut self, step: &mut Step<'_>) {
+        if !matches!(self.checkpoints.stage, Stage::Idle) || !self.is_running() {
+            return;
+        }
+        let mut writing = core::mem::take(&mut self.checkpoints.points_asked);
+        let waiting = writing.extract_if(.., |slot| !self.may_cut(*slot, step)).collect();
+        self.checkpoints.points_asked = waiting;
+        if !writing.is_empty() {
+            self.checkpoints.points_writing = writing;
             self.begin_replacing(step);
         }
     }
 
-    fn all_slots(&self) -> Vec<u32> {
+    pub(super) fn all_slots(&self) -> Vec<u32> {
         let count = u32::try_from(self.partitions.len()).expect("slots are counted in 32 bits");
         (0..count).filter(|&slot| self.partition(slot).is_some()).collect()
     }
@@ -259,6 +266,7 @@ impl Shard {
                     self.checkpoints.stage = Stage::Confirming(self.syncs.under_way());
                     self.confirm(None, step);
                 }
+                self.confirm_everything(Some(io.number), step);
             }
             Stage::Replacing(number) if number == io.number => {
                 if let Some(error) = result.failure() {
@@ -293,9 +301,22 @@ impl Shard {
         self.checkpoint_is_over(step);
     }
 
+    /// The sync of everything that is under way for the checkpoint.
+    pub(super) const fn checkpoint_syncing(&self) -> Option<u64> {
+        match self.checkpoints.stage {
+            Stage::Syncing(number) => Some(number),
+            Stage::Idle
+            | Stage::Settling(_)
+            | Stage::Snapshots(_)
+            | Stage::Confirming(_)
+            | Stage::Replacing(_)
+            | Stage::Stopped => None,
+        }
+    }
+
     /// Everything was to be made durable, and that has failed: as after any failed sync, what was not durable before may be lost
     /// although it can still be read, and the next sync will not say so.
-    fn fail_unsynced(&mut self, error: IoError, step: &mut Step<'_>) {
+    pub(super) fn fail_unsynced(&mut self, error: IoError, step: &mut Step<'_>) {
         if planted(Mutant::FailedSyncBelieved) {
             return;
         }
@@ -303,6 +324,7 @@ impl Shard {
             self.with_partition(slot, step, |partition, context| {
                 partition.sync_of_everything_failed(error, context);
             });
+            self.mind_needs(slot, step);
         }
     }
 
@@ -367,6 +389,7 @@ impl Shard {
             let file = checkpoint_file::HIGH_WATERMARKS;
             let content = checkpoint_file::encode(&high_watermarks);
             steps.extend(checkpoint_file::replace(file, HIGH_WATERMARKS_ASIDE, content));
+            steps.extend(self.remove_journal());
             steps.extend(mark_clean());
         }
         self.checkpoints.replacing = steps;
@@ -386,8 +409,13 @@ impl Shard {
                 }
             });
         }
+        let life = self.journal.life();
         for slot in core::mem::take(&mut self.checkpoints.points_writing) {
             self.with_partition(slot, step, |partition, context| {
+                assert!(
+                    !partition.is_in_journal(life),
+                    "the journal brings back nothing that is cut off"
+                );
                 partition.recovery_point_written(context);
             });
         }

@@ -4,6 +4,7 @@ mod appends;
 mod checkpoint;
 mod cleaning;
 mod housekeeping;
+mod journal;
 mod metadata;
 mod partitions;
 mod producer_ids;
@@ -151,6 +152,8 @@ pub struct Shard {
     pub(crate) random: Random,
     timers: timers::Timers,
     syncs: sync::Syncs,
+    journal: crate::journal::Journal,
+    work: journal::JournalWork,
     checkpoints: checkpoint::Checkpoints,
     cleaning: cleaning::Cleaning,
     alterations: replicas::Alterations,
@@ -213,6 +216,8 @@ impl Shard {
             random,
             timers: timers::Timers::default(),
             syncs: sync::Syncs::default(),
+            journal: crate::journal::Journal::default(),
+            work: journal::JournalWork::default(),
             checkpoints: checkpoint::Checkpoints::default(),
             cleaning,
             alterations: replicas::Alterations::default(),
@@ -279,6 +284,11 @@ impl Shard {
             }
         }
         self.coordinators.check();
+        self.journal.check();
+        assert!(
+            self.syncs.gathered.is_empty() || self.journal.is_busy(),
+            "whoever waits for the journal's next round waits for one that is under way"
+        );
         for (id, slot) in &self.slots {
             let partition = self.partitions[*slot as usize].as_ref();
             assert!(
@@ -299,6 +309,7 @@ impl Shard {
                 });
                 self.note_dirty(slot, step);
                 self.settle(Some(slot), step);
+                self.go_on_replaying(slot, step);
             }
             Owner::Shard => self.own_operation_ended(io, result, step),
             Owner::Coordinator(index) => self.coordinator_read(index, io, result, step),
@@ -319,7 +330,9 @@ impl Shard {
     }
 
     fn own_operation_ended(&mut self, io: IoId, result: DiskResult, step: &mut Step<'_>) {
-        if self.sync_ended(io, &result, step) || self.checkpoint_operation_ended(io, &result, step)
+        if self.sync_ended(io, &result, step)
+            || self.checkpoint_operation_ended(io, &result, step)
+            || self.journal_file_ended(io, &result, step)
         {
             return;
         }

@@ -111,6 +111,7 @@ impl Shard {
     pub(super) fn partition_failed(&mut self, slot: u32, step: &mut Step<'_>) {
         self.forget_cleaning(slot);
         self.forget_position(slot);
+        self.mind_needs(slot, step);
         self.wake_watchers(slot, step);
         self.partition_opened(slot, step);
     }
@@ -118,11 +119,13 @@ impl Shard {
     /// There is space again: partitions that had none are opened anew, as after a crash.
     pub(super) fn reopen_full(&mut self, step: &mut Step<'_>) {
         for slot in 0..self.partitions.len() {
-            let Some(partition) = &mut self.partitions[slot] else { continue };
-            if !partition.waits_for_space() {
+            let waits = self.partitions[slot].as_ref().is_some_and(|it| it.waits_for_space());
+            let number = u32::try_from(slot).expect("slots are counted in 32 bits");
+            if !waits || !self.may_reopen(number, step) {
                 continue;
             }
-            let slot = u32::try_from(slot).expect("slots are counted in 32 bits");
+            let Some(partition) = &mut self.partitions[slot] else { continue };
+            let slot = number;
             let owner = Owner::Partition(slot);
             let known = partition.known();
             let mut disk = Disk::new(owner, &mut self.next_io, step.effects);

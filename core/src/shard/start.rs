@@ -6,14 +6,17 @@ use alloc::{
     vec::Vec,
 };
 
+use bytes::Bytes;
+
 use super::{Shard, Step, Timer};
 use crate::{
     disk::{DirectoryEntry, DirectoryId, DiskOp, DiskResult, FileName, FileRef, IoError, IoId},
+    journal::{self, replay::Found},
     log::{checkpoint_file, open::Known},
     machine::Effect,
     mutants::{Mutant, planted},
     notice::Notice,
-    partition::directory_name,
+    partition::{Partition, directory_name},
     types::{Offset, PartitionIndex, TopicPartition},
 };
 
@@ -49,6 +52,11 @@ pub(super) struct Life {
     open: usize,
     total: usize,
     phase: Phase,
+    /// The journal's files, and what they have of each log.
+    journal: Vec<Bytes>,
+    found: BTreeMap<TopicPartition, Vec<Found>>,
+    /// The partitions whose logs get some of it.
+    replaying: BTreeSet<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +64,8 @@ enum Phase {
     #[default]
     Reading,
     Opening,
+    /// What the journal had is being made durable in the logs, and then the journal goes.
+    Replaying,
     Running,
 }
 
@@ -65,6 +75,7 @@ enum Awaited {
     RecoveryPoints,
     StartOffsets,
     CleanerOffsets,
+    Journal,
     MarkerRemoved,
     AllSynced,
     NamesSynced,
@@ -111,7 +122,11 @@ impl Shard {
             return;
         }
         match (awaited, result) {
-            (Awaited::Listing, DiskResult::Entries(entries)) => self.life.listing = entries,
+            (Awaited::Listing, DiskResult::Entries(entries)) => {
+                self.read_journal(&entries, step);
+                self.life.listing = entries;
+            }
+            (Awaited::Journal, DiskResult::Bytes(bytes)) => self.life.journal.push(bytes),
             (Awaited::RecoveryPoints, DiskResult::Bytes(bytes)) => {
                 self.life.recovery_points = checkpoint_file::decode(&bytes);
             }
@@ -129,6 +144,7 @@ impl Shard {
                 | Awaited::StartOffsets
                 | Awaited::CleanerOffsets
                 | Awaited::AllSynced
+                | Awaited::Journal
                 | Awaited::NamesSynced,
                 _,
             ) => {}
@@ -138,6 +154,18 @@ impl Shard {
             self.plan_opening(step);
         }
         self.open_more(step);
+    }
+
+    /// Asks for what lies in the journal, if there is one.
+    fn read_journal(&mut self, listing: &[DirectoryEntry], step: &mut Step<'_>) {
+        for file in journal::FILES {
+            let name = alloc::format!("{}", file.name);
+            let Some(entry) = listing.iter().find(|entry| entry.name == name) else { continue };
+            let length = u32::try_from(entry.length).unwrap_or(u32::MAX);
+            let io = self.disk(step).submit(DiskOp::Read { file, position: 0, length });
+            self.life.waiting.insert(io.number, Awaited::Journal);
+            self.journal.found();
+        }
     }
 
     /// Makes durable what a process left that was killed, all at once: log by log it would be three syncs for each.
@@ -179,6 +207,7 @@ impl Shard {
     /// Sorts what lies in the data folder.
     fn plan_opening(&mut self, step: &mut Step<'_>) {
         let listing = core::mem::take(&mut self.life.listing);
+        self.life.found = journal::replay::read(&core::mem::take(&mut self.life.journal));
         let marker = alloc::format!("{}", CLEAN_SHUTDOWN.name);
         self.life.clean = listing.iter().any(|entry| entry.name == marker);
         if self.life.clean && !planted(Mutant::CleanMarkerStays) {
@@ -255,12 +284,61 @@ impl Shard {
             let known = self.known(&name, id.partition);
             let slot = self.make_partition(id, &name, Some(known), step);
             self.life.opening.insert(slot);
+            let found = self.life.found.remove(&id);
+            if let (Some(found), Some(life)) = (found, self.journal.life())
+                && let Some(Some(partition)) = self.partitions.get_mut(slot as usize)
+            {
+                partition.set_found(found, life);
+                self.life.replaying.insert(slot);
+            }
         }
         if self.life.opening.is_empty() && self.life.waiting.is_empty() {
-            self.life.phase = Phase::Running;
             self.life.recovery_points.clear();
             self.life.start_offsets.clear();
             self.life.cleaner_offsets.clear();
+            self.life.found.clear();
+            self.begin_replaying(step);
+        }
+    }
+
+    /// Whether what the journal had is not durable in the logs yet.
+    pub(super) fn is_replaying(&self) -> bool {
+        self.life.phase != Phase::Running
+            && self.journal.life().is_some()
+            && !self.journal.is_kept()
+    }
+
+    /// Whether what the journal had has been written to the logs.
+    pub(super) fn has_replayed(&self) -> bool {
+        match self.life.phase {
+            Phase::Reading | Phase::Opening => false,
+            Phase::Replaying => self.life.replaying.is_empty(),
+            Phase::Running => true,
+        }
+    }
+
+    /// Goes on when the partition in `slot` may have written what the journal had of it.
+    pub(super) fn go_on_replaying(&mut self, slot: u32, step: &mut Step<'_>) {
+        let is_over = self.partition(slot).is_none_or(Partition::has_replayed);
+        if self.life.phase == Phase::Replaying && is_over && self.life.replaying.remove(&slot) {
+            self.begin_everything(step);
+        }
+    }
+
+    /// All logs are open. When what the journal had of them has been written, it is made durable, and the journal removed.
+    fn begin_replaying(&mut self, step: &mut Step<'_>) {
+        self.life.phase = Phase::Replaying;
+        let mut replaying = core::mem::take(&mut self.life.replaying);
+        replaying.retain(|slot| !self.partition(*slot).is_none_or(Partition::has_replayed));
+        self.life.replaying = replaying;
+        self.begin_everything(step);
+        self.journal_is_settled(step);
+    }
+
+    /// The journal is gone, or kept for the next start: if this one waited for that, it goes on.
+    pub(super) fn journal_is_settled(&mut self, step: &mut Step<'_>) {
+        if self.life.phase == Phase::Replaying && !self.is_replaying() {
+            self.life.phase = Phase::Running;
             self.begin_running(step);
         }
     }
@@ -310,6 +388,7 @@ impl Shard {
         self.set_timer(Timer::Cleaner, now + after(self.settings.cleaner_backoff_ms));
         self.load_coordinators(step);
         self.begin_deletions(step);
+        self.begin_points(step);
         step.effects.push(Effect::Ready);
     }
 

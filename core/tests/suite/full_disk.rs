@@ -28,6 +28,9 @@ impl Writer {
             ("log.flush.offset.checkpoint.interval.ms", "5000"),
             ("log.retention.check.interval.ms", "7000"),
             ("log.cleaner.backoff.ms", "1000"),
+            // One partition is enough for the journal, in a third of all cases.
+            ("ottla.journal.partitions.min", "1"),
+            ("ottla.journal.bytes", if seed.is_multiple_of(3) { "8192" } else { "0" }),
         ];
         let small = [("internal.segment.bytes", "2000"), ("index.interval.bytes", "0")];
         let configs = [&small, configs].concat();

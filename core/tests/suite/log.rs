@@ -81,6 +81,8 @@ struct Setup {
     index_interval_bytes: u32,
     retention: Retention,
     is_durable: bool,
+    /// All goes by the journal that can.
+    has_journal: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,13 +98,22 @@ fn setups() -> impl Strategy<Value = Setup> {
         1 => (500..3_000_u64).prop_map(Retention::Bytes),
         1 => (1_000..60_000_i64).prop_map(Retention::Ms),
     ];
-    (prop_oneof![Just(600), Just(2_000), Just(1 << 20)], 0..500_u32, retention, any::<bool>())
-        .prop_map(|(segment_bytes, index_interval_bytes, retention, is_durable)| Setup {
-            segment_bytes,
-            index_interval_bytes,
-            retention,
-            is_durable,
-        })
+    (
+        prop_oneof![Just(600), Just(2_000), Just(1 << 20)],
+        0..500_u32,
+        retention,
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(segment_bytes, index_interval_bytes, retention, is_durable, has_journal)| Setup {
+                segment_bytes,
+                index_interval_bytes,
+                retention,
+                is_durable,
+                has_journal,
+            },
+        )
 }
 
 const RETENTION_CHECK_INTERVAL_MS: u64 = 7_000;
@@ -116,6 +127,9 @@ fn broker(seed: u64, setup: Setup) -> Broker {
     let configuration = [
         ("log.flush.offset.checkpoint.interval.ms", "5000"),
         ("log.retention.check.interval.ms", &RETENTION_CHECK_INTERVAL_MS.to_string()),
+        // One partition is enough for it, and two records fill half of it.
+        ("ottla.journal.partitions.min", "1"),
+        ("ottla.journal.bytes", if setup.has_journal { "8192" } else { "0" }),
     ];
     Broker::new(seed, &configuration).with_topic(
         TOPIC,
@@ -229,6 +243,7 @@ fn starts_after_a_kill_however_its_operations_end() {
         index_interval_bytes: 0,
         retention: Retention::Forever,
         is_durable: true,
+        has_journal: false,
     };
     for seed in 0..50 {
         let produce = Action::Produce { records: 2, bytes: 10, age_ms: 0 };
@@ -306,6 +321,7 @@ fn names_of_a_dead_process_are_synced() {
         index_interval_bytes: 0,
         retention: Retention::Forever,
         is_durable: true,
+        has_journal: false,
     };
     let produce = Action::Produce { records: 1, bytes: 1, age_ms: 0 };
     for seed in 0..200 {
@@ -329,6 +345,7 @@ fn a_log_does_not_begin_in_its_middle() {
         index_interval_bytes: 0,
         retention: Retention::Forever,
         is_durable: true,
+        has_journal: false,
     };
     let produce = Action::Produce { records: 3, bytes: 80, age_ms: 0 };
     for seed in 0..300 {
@@ -348,6 +365,7 @@ fn a_sync_that_fails_beside_a_checkpoint() {
             index_interval_bytes: 0,
             retention: Retention::Forever,
             is_durable,
+            has_journal: false,
         };
         for seed in 0..200 {
             let produce = |records| Action::Produce { records, bytes: 60, age_ms: 0 };

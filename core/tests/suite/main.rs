@@ -11,6 +11,7 @@ mod effects;
 mod followers;
 mod full_disk;
 mod groups;
+mod journal;
 mod log;
 mod producers;
 mod purity;

@@ -5,6 +5,7 @@ use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 use bytes::Bytes;
 use ottla_core::{
     disk::FileRef,
+    journal,
     log::checkpoint_file::{
         self, CLEANER_OFFSETS, HIGH_WATERMARKS, Offsets, RECOVERY_POINTS, START_OFFSETS,
     },
@@ -53,6 +54,7 @@ impl Folder {
         folder.cleaner_offsets = read_checkpoint(path, CLEANER_OFFSETS, report)?;
         read_checkpoint(path, HIGH_WATERMARKS, report)?;
         check_metadata(path, report)?;
+        check_journal(path, report)?;
         Ok(folder)
     }
 
@@ -121,6 +123,26 @@ fn read_checkpoint(path: &Path, file: FileRef, report: &mut Report) -> io::Resul
         });
         checkpoint_file::decode(&bytes)
     }))
+}
+
+/// Tells what the journal has: it is there only where a broker was not stopped in order, and what a log lacks of it the next
+/// start appends.
+fn check_journal(path: &Path, report: &mut Report) -> io::Result<()> {
+    for file in journal::FILES {
+        let name = file.name.to_string();
+        let Some(bytes) = files::read_if_there(&path.join(&name))? else { continue };
+        let records = journal::record::read_all(&Bytes::from(bytes)).len();
+        report.add(Finding {
+            severity: Severity::Note,
+            file: name,
+            position: None,
+            what: format!(
+                "the journal has {records} rounds of records, which may be in no segment yet"
+            ),
+            fix: "nothing: the next start takes what the logs lack; until then, keep the file",
+        });
+    }
+    Ok(())
 }
 
 /// Checks the metadata log: topics and their settings.

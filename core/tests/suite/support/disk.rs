@@ -334,7 +334,10 @@ impl FakeDisk {
         change: impl FnOnce(&mut Vec<u8>),
     ) {
         let node = self.directories[&ROOT].cached.get(directory).copied();
-        let Some(Node::Directory(directory)) = node else { panic!("there is such a directory") };
+        let root = directory.is_empty().then_some(Node::Directory(ROOT));
+        let Some(Node::Directory(directory)) = node.or(root) else {
+            panic!("there is such a directory")
+        };
         let node = self.directories[&directory].cached.get(name).copied();
         let Some(Node::File(inode)) = node else { panic!("there is such a file") };
         self.files.get_mut(&inode).expect("a name has a file").damage(change);
