@@ -53,6 +53,10 @@ marks! {
     NoSpace "a write found no room",
     /// A segment was closed and another begun.
     SegmentRolled "a segment rolled",
+    /// A round went by the journal.
+    JournalRecord "a round went by the journal",
+    /// A start found a journal.
+    JournalFound "a start found a journal",
     /// An offset index got an entry.
     IndexEntry "an offset index got an entry",
     /// A segment was deleted.

@@ -92,6 +92,7 @@ impl Plan {
             workload.limit(operations);
         }
         let mut settings = draw_settings(&mut stream("settings"));
+        settings.extend(draw_journal(&mut stream("journal")));
         settings.extend(workload.broker_settings());
         for (key, value) in &settings {
             assert!(broker::validate(key, value).is_ok(), "{key} can be set to {value}");
@@ -181,6 +182,17 @@ fn draw_settings(dice: &mut Dice) -> BTreeMap<String, String> {
     let entries = *dice.pick(&[2, 5, 20, 100]);
     settings.insert("ottla.metadata.snapshot.entries".into(), entries.to_string());
     settings
+}
+
+/// In half of the worlds nearly all goes by the journal, and its halves are full every other moment.
+fn draw_journal(dice: &mut Dice) -> BTreeMap<String, String> {
+    let bytes = *dice.pick(&[0, 0, 0, 8 << 10, 16 << 10, 64 << 10]);
+    let settings = [
+        ("ottla.journal.bytes", bytes),
+        ("ottla.journal.partitions.min", *dice.pick(&[1, 1, 2, 3])),
+        ("ottla.journal.partition.bytes.max", dice.magnitude(200..64 << 10)),
+    ];
+    settings.map(|(key, value)| (key.to_owned(), value.to_string())).into()
 }
 
 #[cfg(test)]

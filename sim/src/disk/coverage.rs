@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use ottla_core::{
-    disk::{DirectoryId, DiskOp, FileName, FileRef},
+    disk::{DirectoryId, DiskOp, FileName, FileRef, WriteData},
+    journal,
     log::{
         checkpoint_file::{CLEANER_OFFSETS, RECOVERY_POINTS, START_OFFSETS},
         cleaner::{CLEANED_INDEX, CLEANED_LOG, CLEANED_TIME_INDEX},
@@ -48,6 +49,12 @@ impl Coverage {
             DiskOp::Write { file, data, .. } => {
                 sometimes!(IndexEntry, extension(file) == INDEX);
                 sometimes!(ProducerSnapshot, extension(file) == SNAPSHOT);
+                let first = match data {
+                    WriteData::Pieces(pieces) => pieces.first().and_then(|piece| piece.first()),
+                    WriteData::Bytes(_) | WriteData::Batch { .. } => None,
+                };
+                let is_record = first.is_some_and(|byte| *byte != 0);
+                sometimes!(JournalRecord, journal::FILES.contains(file) && is_record);
                 if matches!(file.name, FileName::Fixed(name) if name.starts_with("log-start-off")) {
                     self.start_offsets = data.len() as u64;
                 }
@@ -77,10 +84,12 @@ impl Coverage {
             DiskOp::CreateDirectory(_)
             | DiskOp::RemoveDirectory(_)
             | DiskOp::List(_)
-            | DiskOp::Read { .. }
             | DiskOp::Sync { .. }
             | DiskOp::SyncAll
             | DiskOp::DropCache(_) => {}
+            DiskOp::Read { file, .. } => {
+                sometimes!(JournalFound, journal::FILES.contains(file));
+            }
         }
     }
 }
