@@ -87,11 +87,11 @@ broker_keys! {
         "Below how many free bytes on the disk records are refused.";
     Broker "ottla.http.listener" String Some("127.0.0.1:9644"), Rule::Any,
         "Where metrics and health are served, as host:port; nowhere if empty.";
-    Broker "ottla.journal.bytes" Long Some("0"), Rule::AtLeast(0),
+    Broker "ottla.journal.bytes" Long Some("67108864"), Rule::AtLeast(0),
         "How large each of the two files of the journal is, which small batches of many partitions become durable in; without it if 0.";
-    Broker "ottla.journal.partition.bytes.max" Int Some("131072"), Rule::AtLeast(0),
-        "How much one partition may have to be made durable to do so in the journal.";
-    Broker "ottla.journal.partitions.min" Int Some("8"), Rule::AtLeast(1),
+    Broker "ottla.journal.partition.bytes.max" Int Some("32768"), Rule::AtLeast(0),
+        "How much partitions may have to be made durable, each on the average, to do so in the journal.";
+    Broker "ottla.journal.partitions.min" Int Some("4"), Rule::AtLeast(1),
         "How many partitions must have something to be made durable to do so in the journal.";
     Broker "ottla.metadata.snapshot.entries" Int Some("1000"), Rule::AtLeast(1),
         "After how many changes of the metadata it is written down whole, so that its log begins anew.";

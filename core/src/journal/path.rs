@@ -20,9 +20,14 @@ impl Journal {
         settings.journal_bytes > 0 && (self.is_busy || logs >= settings.journal_partitions_min)
     }
 
-    /// Whether a log with so many bytes that are not durable may go by the journal: few enough to be written twice.
+    /// Whether a log with so many bytes that are not durable may go by the journal: not so many that they weigh on all others.
     pub const fn takes(&self, bytes: u64, settings: &Settings) -> bool {
-        bytes <= settings.journal_partition_bytes_max
+        bytes <= settings.journal_partition_bytes_max.saturating_mul(4)
+    }
+
+    /// Whether a round that would make `bytes` of so many logs durable has little of each: the journal writes them twice.
+    pub const fn suits(&self, logs: usize, bytes: u64, settings: &Settings) -> bool {
+        bytes <= settings.journal_partition_bytes_max.saturating_mul(logs as u64)
     }
 
     /// How a round goes that would make `bytes` of so many logs durable. A sync costs about the same for each file, so that it

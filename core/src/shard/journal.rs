@@ -38,7 +38,8 @@ impl Shard {
     /// How a round goes over so many partitions that the journal would take. Where it would be of use and is not there, it is
     /// made, for rounds to come.
     pub(super) fn journal_path(&mut self, count: usize, bytes: u64, step: &mut Step<'_>) -> Path {
-        if count == 0 || self.is_stopping() {
+        let is_suited = self.journal.suits(count, bytes, &self.settings);
+        if count == 0 || !is_suited || self.is_stopping() {
             return Path::Files;
         }
         if !self.journal.is_ready() {
