@@ -16,6 +16,7 @@ pub(crate) fn configurations() -> Vec<Configuration> {
     partition.bounds.budget.given_up_fetches = 3;
     partition.bounds.grain.messages = true;
     partition.bounds.grain.async_metadata = true;
+    partition.bounds.grain.remembers = true;
     let relaxed = Faults { power_losses: 1, ..faults };
     let relaxed = Question { flush: Flush::System, faults: relaxed, ..question };
     let mut relaxed = relaxed.replication();
@@ -31,6 +32,8 @@ pub(crate) fn configurations() -> Vec<Configuration> {
     group.records = vec![3];
     let faults = Faults { crashes: 1, power_losses: 1, leader_changes: 2, lags: 1 };
     let twice = Question { faults, ..Question::default() };
+    let mut twice = twice.replication();
+    twice.bounds.grain.remembers = true;
     let configuration = |name, bounds, size, subject| Configuration {
         name,
         bounds,
@@ -41,12 +44,17 @@ pub(crate) fn configurations() -> Vec<Configuration> {
         subject,
     };
     vec![
-        configuration(
-            "advisor-twice",
-            "what the advisor visits of its defaults with 2 moved leaderships",
-            Size::Endless,
-            Box::new(twice.replication()),
-        ),
+        Configuration {
+            unique: Some(4_353_065),
+            // The record is sent once.
+            unreachable: &["a duplicate found"],
+            ..configuration(
+                "advisor-twice",
+                "what the advisor visits of its defaults with 2 moved leaderships",
+                Size::Large,
+                Box::new(twice),
+            )
+        },
         configuration(
             "advisor-partition",
             "the advisor's defaults, each message and each sync by itself; 3 records in 8 requests, 3 processes killed, 3 power \

@@ -26,7 +26,7 @@ pub use text::{sentence, text};
 use std::time::Duration;
 
 pub use crate::harness::Progress;
-use crate::harness::{Limits, Line, Outcome, Story, Violation, search};
+use crate::harness::{Limits, Line, Outcome, Story, Violation, visit_all};
 
 /// What comes of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +168,7 @@ where
     M::State: Clone + std::fmt::Debug + std::hash::Hash,
     M::Action: std::fmt::Debug,
 {
-    search(model, &Limits { only, ..LIMITS }, tell)
+    visit_all(model, &Limits { only, ..LIMITS }, tell)
 }
 
 fn tale<M: Story>(model: &M, outcome: &Outcome) -> Option<Tale> {

@@ -137,7 +137,12 @@ impl Question {
             // The budget alone bounds it.
             leader_epoch_max: i32::MAX,
             assigned: self.replication_factor,
-            grain: Grain { async_sync: self.flush == Flush::Fsync, ..Grain::COARSE },
+            // What loses a record is seen in the state alone.
+            grain: Grain {
+                async_sync: self.flush == Flush::Fsync,
+                remembers: false,
+                ..Grain::COARSE
+            },
         };
         Replication { settings, bounds }
     }

@@ -1,10 +1,11 @@
-//! A breadth-first search: the first violation that it meets is the shortest there is.
+//! A breadth-first search: the first violation that it meets is the shortest there is. And a depth-first one, for which it looks the
+//! shortest up.
 //!
 //! stateright's own breadth-first search looks at states in blocks and keeps the last violation of a block, and with one thread
 //! it does not look at its clock. Here a limit that is met is told, so that nobody takes an unfinished search for a proof.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     fmt::Debug,
     hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
     time::Duration,
@@ -142,6 +143,60 @@ where
         retell(model, violated, &numbers)
     });
     outcome(progress, exhausted, clock, properties.marks, violation)
+}
+
+/// Visits all states, and keeps no more of them than their fingerprints: depth first, for the way back from a state is short, where
+/// the border of a breadth-first search is millions of states. Only if one violates a property is the shortest way looked for.
+pub fn visit_all<M>(model: &M, limits: &Limits<'_>, tell: &mut dyn FnMut(Progress)) -> Outcome
+where
+    M: Story,
+    M::State: Clone + Debug + Hash,
+    M::Action: Debug,
+{
+    let clock = Stopwatch::start();
+    let mut properties = Properties::of(model);
+    properties.keep(limits.only);
+    let mut known: HashSet<u64, BuildHasherDefault<Same>> = HashSet::default();
+    let mut ahead: Vec<(usize, M::State)> = Vec::new();
+    let mut progress = Progress::default();
+    for state in model.init_states() {
+        progress.generated += 1;
+        if known.insert(fingerprint(&state)) {
+            ahead.push((0, state));
+        }
+    }
+    let mut actions = Vec::new();
+    let mut visited = 0;
+    let mut exhausted = true;
+    while let Some((depth, state)) = ahead.pop() {
+        progress.depth = progress.depth.max(depth);
+        if !properties.look_at(model, &state).is_empty() {
+            return search(model, limits, tell);
+        }
+        visited += 1;
+        if visited % LOOK_EVERY == 0 {
+            progress.unique = known.len();
+            if visited % TELL_EVERY == 0 {
+                tell(progress);
+            }
+            let is_large = visited % TELL_EVERY == 0 && peak_memory_mib() > limits.memory_mib;
+            if is_large || clock.elapsed() > limits.time || progress.generated > limits.generated {
+                exhausted = false;
+                break;
+            }
+        }
+        model.actions(&state, &mut actions);
+        for action in actions.drain(..) {
+            let next = model.next_state(&state, action);
+            let next = next.expect("an action that is offered can be taken");
+            progress.generated += 1;
+            if known.insert(fingerprint(&next)) {
+                ahead.push((depth + 1, next));
+            }
+        }
+    }
+    progress.unique = known.len();
+    outcome(progress, exhausted, clock, properties.marks, None)
 }
 
 fn to_u32(number: usize) -> u32 {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use stateright::{Checker, Model, Property};
 
 use super::{
-    Caught, Configuration, Limits, Line, Order, Size, Story, Subject, Verdict, Walks, search,
+    Caught, Configuration, Limits, Line, Order, Outcome, Size, Story, Subject, Verdict, Walks,
+    search, visit_all,
 };
 
 /// Two counters below a limit, of which each step moves one.
@@ -88,6 +89,9 @@ fn both_orders_visit_every_state_once() {
         assert!(outcome.marks["both moved"], "{order:?}");
         assert!(!outcome.marks["far"], "{order:?}");
     }
+    let lean = visit_all(&FINE, &Limits::SMALL, &mut |_| {});
+    assert!(lean.exhausted && lean.violation.is_none());
+    assert_eq!((lean.unique, lean.depth, lean.generated), (100, 18, 181));
     // A third opinion.
     assert_eq!(FINE.checker().spawn_bfs().join().unique_state_count(), 100);
 }
@@ -103,6 +107,15 @@ fn the_shortest_violation_is_told() {
         assert_eq!(violation.properties, ["Below"]);
         assert_eq!(violation.story[3].text, "Left makes it (4, 0)");
     }
+    let lean = visit_all(&model, &Limits::SMALL, &mut |_| {});
+    assert_eq!(
+        lean,
+        Outcome {
+            seconds: lean.seconds,
+            memory_mib: lean.memory_mib,
+            ..search(&model, &Limits::SMALL, &mut |_| {})
+        }
+    );
 }
 
 #[test]
@@ -111,6 +124,7 @@ fn a_limit_is_no_proof() {
     let limits = Limits { generated: 5_000, ..Limits::SMALL };
     let outcome = search(&endless, &limits, &mut |_| {});
     assert!(!outcome.exhausted && outcome.violation.is_none());
+    assert!(!visit_all(&endless, &limits, &mut |_| {}).exhausted);
     let judged = configuration(outcome.unique, &["far"]).judge(&outcome);
     assert!(matches!(judged, Verdict::Not(why) if why.starts_with("not exhausted")));
 }

@@ -84,6 +84,9 @@ pub struct Grain {
     pub fenced_start: bool,
     /// Perturbations end by a step of their own, and quiescence is judged.
     pub heals: bool,
+    /// What has happened, and what was shown, is kept in the state, for marks and for what looks back. What may happen next does not
+    /// hang on it.
+    pub remembers: bool,
     /// From every state a fair schedule is run, to see that the cluster recovers.
     pub recovers: bool,
 }
@@ -97,6 +100,7 @@ impl Grain {
         async_sync: false,
         fenced_start: false,
         heals: false,
+        remembers: true,
         recovers: false,
     };
 

@@ -466,6 +466,9 @@ impl Replication {
         if grain.messages {
             self.fetch_all(state);
         }
+        if !grain.remembers {
+            (state.seen, state.shown) = (Seen::default(), Arc::default());
+        }
         let behind = state.nodes.iter().map(|node| usize::from(node.behind)).max();
         let unneeded = state.views.len() - behind.unwrap_or_default().max(1);
         if unneeded > 0 {
