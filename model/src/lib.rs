@@ -4,6 +4,7 @@
 //! say goes into the model's network, disk and clients. Nothing of the broker is written twice.
 //!
 //! - [`advisor`]: whether settings keep the promise of at-least-once delivery.
+//! - [`conformance`]: whether what the whole broker did is what a model may do.
 //! - [`delivery`]: both together, from the producer to the consumer.
 //! - [`group`]: consumers and their coordinator.
 //! - [`harness`] searches a model, walks in it at random, and says how many states there were and what was violated.
@@ -12,6 +13,7 @@
 //!   must notice.
 
 pub mod advisor;
+pub mod conformance;
 pub mod delivery;
 pub mod group;
 pub mod harness;

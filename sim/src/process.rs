@@ -243,6 +243,9 @@ impl BrokerMachine {
         let incarnation = running.map_or(Incarnation(0), |running| running.incarnation);
         self.disk().kill(incarnation);
         self.disk().power_loss();
+        if let Some(recording) = &self.environment().recording {
+            recording.power_failed();
+        }
         self.0.parts.net.power_loss(self.node(), incarnation);
         self.tell(2, incarnation, || "loses power".into());
     }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::{
     fmt::Debug,
@@ -15,6 +16,9 @@ use ottla_core::{
     shard::{Input, Shard, ShardConfig, Timer},
     types::Instant,
 };
+use ottla_model::conformance::Event;
+
+use self::watch::Watch;
 
 /// What a shard said to an input: what is to be done, and when it wants to be called, and why.
 pub type Said = (Vec<Effect>, Option<(Instant, Timer)>);
@@ -26,6 +30,8 @@ pub struct Life {
     config: ShardConfig,
     born: Said,
     steps: Vec<(Now, Input, Said)>,
+    /// The power failed after it had begun, and before the next did.
+    power_failed: bool,
 }
 
 /// Where a fresh shard does otherwise.
@@ -42,7 +48,7 @@ pub struct Difference {
 impl Life {
     /// A shard begins.
     pub const fn begin(now: Now, config: ShardConfig, born: Said) -> Self {
-        Self { now, config, born, steps: Vec::new() }
+        Self { now, config, born, steps: Vec::new(), power_failed: false }
     }
 
     /// It was told something.
@@ -50,14 +56,17 @@ impl Life {
         self.steps.push((now, input, said));
     }
 
-    /// Tells a fresh shard the same. Returns how many inputs it was told.
-    pub fn replay(&self) -> Result<usize, Box<Difference>> {
+    /// Tells a fresh shard the same, before somebody's eyes if there is somebody. Returns how many inputs it was told.
+    fn replay(&self, mut watch: Option<&mut Watch>) -> Result<usize, Box<Difference>> {
         let mut effects = Effects::new();
         let mut shard = Shard::new(self.config.clone(), self.now, &mut effects);
         compare(0, &self.now, &self.born, said_by(&shard, &mut effects))?;
         for (step, (now, input, said)) in (1..).zip(&self.steps) {
             shard.handle(*now, input.clone(), &mut effects);
             compare(step, input, said, said_by(&shard, &mut effects))?;
+            if let Some(watch) = &mut watch {
+                watch.look(&shard, input, &said.0);
+            }
         }
         Ok(self.steps.len())
     }
@@ -105,6 +114,7 @@ struct Kept {
     lives: Vec<Life>,
     bytes_left: usize,
     left_out: u64,
+    is_watched: bool,
 }
 
 /// What came of telling all lives again.
@@ -116,12 +126,31 @@ pub struct Replayed {
     pub left_out: u64,
     /// Which shard did otherwise first, and where.
     pub difference: Option<(usize, Box<Difference>)>,
+    /// What was seen of it, if it was to be watched.
+    pub events: Vec<Event>,
 }
 
 impl Recording {
     /// An empty one, which takes about so many bytes.
     pub const fn new(bytes_max: usize) -> Self {
-        Self(Mutex::new(Kept { lives: Vec::new(), bytes_left: bytes_max, left_out: 0 }))
+        Self(Mutex::new(Kept {
+            lives: Vec::new(),
+            bytes_left: bytes_max,
+            left_out: 0,
+            is_watched: false,
+        }))
+    }
+
+    /// What is told again is watched, for the model to judge it.
+    pub fn is_to_be_watched(&self) {
+        self.kept().is_watched = true;
+    }
+
+    /// The power has failed the broker's machine.
+    pub fn power_failed(&self) {
+        if let Some(life) = self.kept().lives.last_mut() {
+            life.power_failed = true;
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -154,8 +183,14 @@ impl Recording {
     pub fn replay(&self) -> Replayed {
         let mut kept = self.kept();
         let mut replayed = Replayed { left_out: kept.left_out, ..Replayed::default() };
+        let mut watch = kept.is_watched.then(Watch::default);
+        let mut power_failed = false;
         for (shard, life) in mem::take(&mut kept.lives).into_iter().enumerate() {
-            match life.replay() {
+            if let Some(watch) = &mut watch {
+                watch.begin(power_failed);
+            }
+            power_failed = life.power_failed;
+            match life.replay(watch.as_mut()) {
                 Ok(inputs) => replayed.inputs += inputs as u64,
                 Err(difference) => {
                     replayed.difference = Some((shard, difference));
@@ -163,6 +198,7 @@ impl Recording {
                 }
             }
         }
+        replayed.events = watch.map(Watch::end).unwrap_or_default();
         replayed
     }
 }

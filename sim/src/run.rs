@@ -10,6 +10,7 @@ use std::{
 
 use madsim::runtime::Runtime;
 use ottla_jepsen::history::History;
+use ottla_model::conformance::Event;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -105,6 +106,9 @@ pub struct Report {
     /// What clients asked and were told.
     #[serde(skip)]
     pub history: History,
+    /// What the model is to judge, if it is to judge anything.
+    #[serde(skip)]
+    pub events: Vec<Event>,
     /// For how long the world lived, in simulated nanoseconds.
     pub simulated_ns: u64,
     /// How many inputs were told to fresh shards, and how many were not for want of memory, if any were to be.
@@ -267,6 +271,7 @@ fn conclude(
         environment.trace.aside(Place::World, Kind::Violation, text);
     }
     let mut replayed = None;
+    let mut events = Vec::new();
     if let Some(recording) = &environment.recording {
         let told_again = recording.replay();
         if let Some((shard, difference)) = &told_again.difference {
@@ -279,6 +284,7 @@ fn conclude(
             verdict = Verdict::NonDeterminism;
         }
         replayed = Some((told_again.inputs, told_again.left_out));
+        events = told_again.events;
     }
     let is_idle = operations.values().sum::<u64>() < OPERATIONS_MIN;
     let is_harmless = !plan.families.is_empty() && struck.is_empty() && plan.dropped.is_empty();
@@ -297,6 +303,7 @@ fn conclude(
         marks: hits.collect(),
         operations,
         history,
+        events,
         simulated_ns: environment.timers.now(),
         replayed,
         rows,

@@ -104,6 +104,11 @@ impl<P: Clone> ListLog<P> {
         self.durable = self.end;
     }
 
+    /// Makes what lies before `offset` durable.
+    pub fn sync_to(&mut self, offset: Offset) {
+        self.durable = self.durable.max(offset.min(self.end));
+    }
+
     /// Deletes what lies below `offset`.
     pub fn raise_start(&mut self, offset: Offset) {
         if offset > self.start_offset {

@@ -68,6 +68,11 @@ impl Shard {
         }
     }
 
+    /// The partitions that are here.
+    pub fn partitions_here(&self) -> impl Iterator<Item = &Partition> {
+        self.partitions.iter().flatten().map(|partition| &**partition)
+    }
+
     /// The partitions of each topic that are here, by the topic's name.
     pub(crate) fn partitions_by_topic(&self) -> BTreeMap<&str, Vec<&Partition>> {
         let mut topics: BTreeMap<&str, Vec<&Partition>> = BTreeMap::new();

@@ -39,6 +39,8 @@ pub enum Action {
     GiveUpFetch(u8),
     /// What was written becomes durable.
     Sync(u8),
+    /// What was written before this becomes durable.
+    SyncTo(u8, Offset),
     /// A broker sees the next state of the metadata.
     Metadata(u8),
     /// A broker sees several states of the metadata at once.
@@ -145,6 +147,10 @@ impl Replication {
         }
         if self.bounds.grain.async_sync && node.log.durable() < node.log.end_offset() {
             actions.push(Action::Sync(broker));
+            if self.bounds.grain.partial_sync {
+                let parts = node.log.durable().0 + 1..node.log.end_offset().0;
+                actions.extend(parts.map(|to| Action::SyncTo(broker, Offset(to))));
+            }
         }
         let Role::Follower(follower) = node.replica.role() else { return };
         if !self.bounds.grain.messages {

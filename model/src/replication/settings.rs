@@ -80,6 +80,8 @@ pub struct Grain {
     pub skips: bool,
     /// A sync is a step of its own, not a part of the write.
     pub async_sync: bool,
+    /// A sync may have begun before the last batches were appended: these it leaves out.
+    pub partial_sync: bool,
     /// A broker that has registered is let in by a step of its own.
     pub fenced_start: bool,
     /// Perturbations end by a step of their own, and quiescence is judged.
@@ -98,6 +100,7 @@ impl Grain {
         async_metadata: false,
         skips: false,
         async_sync: false,
+        partial_sync: false,
         fenced_start: false,
         heals: false,
         remembers: true,

@@ -50,7 +50,8 @@ impl Replication {
                 *left -= u8::from(!state.is_healing);
                 self.act(state, broker, |node, _| node.replica.fetch_given_up());
             }
-            Action::Sync(broker) => self.sync(state, broker),
+            Action::Sync(broker) => self.sync(state, broker, None),
+            Action::SyncTo(broker, to) => self.sync(state, broker, Some(to)),
             Action::Metadata(broker) => self.see_metadata(state, broker),
             Action::CatchUp(broker) => {
                 change(&mut state.nodes[usize::from(broker)]).behind = 1;
@@ -273,9 +274,9 @@ impl Replication {
         }
     }
 
-    fn sync(&self, state: &mut State, broker: u8) {
+    fn sync(&self, state: &mut State, broker: u8, to: Option<Offset>) {
         self.act(state, broker, |node, _| {
-            node.log.sync();
+            node.log.sync_to(to.unwrap_or_else(|| node.log.end_offset()));
             node.replica.log_moved(&node.log);
         });
     }
@@ -460,7 +461,7 @@ impl Replication {
             let node = state.node(broker);
             let is_dirty = node.is_up && node.log.durable() < node.log.end_offset();
             if is_dirty && self.settings.is_durable && !grain.async_sync {
-                self.sync(state, broker);
+                self.sync(state, broker, None);
             }
         }
         if grain.messages {

@@ -46,6 +46,9 @@ impl Story for Replication {
             Action::Lose(_) => vec![line(0, "a request to the controller is lost".into())],
             Action::GiveUpFetch(broker) => vec![line(*broker, "gives its fetch up".into())],
             Action::Sync(broker) => vec![line(*broker, "has on disk what it has written".into())],
+            Action::SyncTo(broker, to) => {
+                vec![line(*broker, format!("has on disk what lies before {to}"))]
+            }
             Action::Metadata(broker) | Action::CatchUp(broker) => {
                 vec![line(*broker, tell_view(after, *broker))]
             }

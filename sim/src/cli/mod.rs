@@ -2,6 +2,7 @@
 
 mod advise;
 mod child;
+mod conform;
 pub(crate) mod log_lines;
 mod meta;
 mod options;
@@ -50,6 +51,8 @@ enum Command {
     Mutants(MutantsArgs),
     /// Check what `ottla prove` says of settings that a single broker can show
     Advise(advise::AdviseArgs),
+    /// Check that the model accepts what the broker does, step by step
+    Conform(conform::ConformArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -63,5 +66,6 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Mutants(args) => crate::mutants::run(args),
         Command::Advise(args) => advise::run(&args),
+        Command::Conform(args) => conform::run(&args),
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use clap::Args;
 use ottla_jepsen::history::{History, write_event, write_header};
+use ottla_model::conformance::Event;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::{RunOptions, log_lines};
@@ -43,6 +44,9 @@ pub(super) struct RunArgs {
     /// Tell the broker's core, fresh, all that it was told, and compare what it says
     #[arg(long)]
     replay: bool,
+    /// Write down what the model is to judge, for `cargo sim conform`
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    events: Option<PathBuf>,
     /// End after so many seconds of a processor's time
     #[arg(long, value_name = "SECONDS")]
     cpu_seconds: Option<u64>,
@@ -93,7 +97,16 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         }
     }
     let recording = args.replay.then(|| Arc::new(Recording::new(RECORDING_BYTES_MAX)));
+    if let (Some(recording), Some(_)) = (&recording, &args.events) {
+        recording.is_to_be_watched();
+    }
     let mut report = run_plan(&plan, readers, recording);
+    if let Some(path) = &args.events
+        && let Err(error) = write_events(path, &report.events)
+    {
+        eprintln!("{} cannot be written: {error}", path.display());
+        return ExitCode::from(2);
+    }
     if let Some(path) = &args.history
         && let Err(error) = write_history(path, &report.history)
     {
@@ -144,6 +157,15 @@ fn write_history(path: &Path, history: &History) -> io::Result<()> {
     write_header(&mut file, &history.header)?;
     for event in &history.events {
         write_event(&mut file, event)?;
+    }
+    file.flush()
+}
+
+fn write_events(path: &Path, events: &[Event]) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    for event in events {
+        serde_json::to_writer(&mut file, event)?;
+        file.write_all(b"\n")?;
     }
     file.flush()
 }

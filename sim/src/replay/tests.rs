@@ -89,7 +89,7 @@ fn life() -> Life {
 fn a_fresh_shard_does_the_same() {
     let life = life();
     assert!(life.steps.iter().any(|(_, _, said)| matches!(said.0[..], [Effect::Send { .. }])));
-    assert_eq!(life.replay(), Ok(life.steps.len()));
+    assert_eq!(life.replay(None), Ok(life.steps.len()));
 }
 
 /// Whichever of the inputs that something was said to is another one, a difference is found.
@@ -107,7 +107,7 @@ fn an_altered_input_is_noticed() {
         } else {
             continue;
         };
-        let difference = altered.replay().expect_err("it is told something else");
+        let difference = altered.replay(None).expect_err("it is told something else");
         assert!(difference.step > place, "not before: {difference:?}");
         assert_ne!(difference.said[0], difference.said[1]);
         altered_inputs += 1;
@@ -119,7 +119,7 @@ fn an_altered_input_is_noticed() {
 fn altered_effects_are_noticed() {
     let mut life = life();
     life.born.0.pop();
-    assert_eq!(life.replay().expect_err("there is one less").step, 0);
+    assert_eq!(life.replay(None).expect_err("there is one less").step, 0);
 }
 
 #[test]
