@@ -181,6 +181,8 @@ fn draw_settings(dice: &mut Dice) -> BTreeMap<String, String> {
     settings.insert("log.cleaner.min.cleanable.ratio".into(), ratio.into());
     let entries = *dice.pick(&[2, 5, 20, 100]);
     settings.insert("ottla.metadata.snapshot.entries".into(), entries.to_string());
+    let bytes = dice.magnitude(2_000..2_000_000);
+    settings.insert("ottla.flush.offset.checkpoint.bytes".into(), bytes.to_string());
     settings
 }
 

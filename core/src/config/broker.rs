@@ -85,6 +85,8 @@ broker_keys! {
         "The segment size of __consumer_offsets.";
     Broker "ottla.disk.reserve.bytes" Long Some("67108864"), Rule::AtLeast(0),
         "Below how many free bytes on the disk records are refused.";
+    Broker "ottla.flush.offset.checkpoint.bytes" Long Some("536870912"), Rule::AtLeast(1),
+        "After how many bytes appended the points are moved that recovery begins from, if not yet by time.";
     Broker "ottla.http.listener" String Some("127.0.0.1:9644"), Rule::Any,
         "Where metrics and health are served, as host:port; nowhere if empty.";
     Broker "ottla.journal.bytes" Long Some("67108864"), Rule::AtLeast(0),
@@ -185,6 +187,8 @@ pub struct Settings {
     pub cleaner_backoff_ms: u64,
     pub cleaner_memory_bytes: u64,
     pub checkpoint_interval_ms: u64,
+    /// How much is appended before it is due all the same.
+    pub checkpoint_bytes: u64,
     pub retention_check_interval_ms: u64,
     pub num_partitions: i32,
     pub offset_metadata_max_bytes: usize,
@@ -227,6 +231,7 @@ impl Settings {
             cleaner_backoff_ms: unsigned("log.cleaner.backoff.ms"),
             cleaner_memory_bytes: unsigned("log.cleaner.dedupe.buffer.size"),
             checkpoint_interval_ms: unsigned("log.flush.offset.checkpoint.interval.ms"),
+            checkpoint_bytes: unsigned("ottla.flush.offset.checkpoint.bytes"),
             retention_check_interval_ms: unsigned("log.retention.check.interval.ms"),
             num_partitions: int("num.partitions"),
             offset_metadata_max_bytes: size("offset.metadata.max.bytes"),

@@ -142,6 +142,7 @@ impl Log {
         active.push(&header, size_bytes, now.timestamp, &self.config);
         self.end.offset = header.next_offset();
         self.end.byte += size_bytes;
+        self.appended_bytes += u64::from(size_bytes);
         let (end, max_timestamp) = (self.end, active.max_timestamp);
         if self.config.is_durable() {
             self.unsynced.push(header.base_offset, end.offset, bytes, body);

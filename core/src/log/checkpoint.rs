@@ -20,6 +20,12 @@ impl Log {
         self.end.offset > self.recovery_point
     }
 
+    /// How many bytes were appended since the log was opened, and read then to find its end: what recovery would read of them is
+    /// above the recovery point.
+    pub const fn appended_bytes(&self) -> u64 {
+        self.appended_bytes
+    }
+
     /// Whether all that the log writes beside its batches has ended.
     pub fn is_quiet(&self) -> bool {
         self.index_writes.is_empty() && self.setup.is_empty()

@@ -92,6 +92,8 @@ pub struct Log {
     /// How many records have been appended since the last sync began, and since when.
     unflushed_records: u64,
     unflushed_since: Option<Instant>,
+    /// How many bytes were appended since it was opened, and read then to find its end.
+    appended_bytes: u64,
     producers: Producers,
     epochs: Epochs,
     /// Ends of ranges that were served: the next fetch most often begins at one.
@@ -137,6 +139,7 @@ impl Log {
             syncing: None,
             unflushed_records: 0,
             unflushed_since: None,
+            appended_bytes: 0,
             producers: Producers::default(),
             epochs: Epochs::default(),
             served_to: [None; SERVED_REMEMBERED],

@@ -537,6 +537,7 @@ impl Opening {
     fn open(&mut self) -> OpenStep {
         let placeholder = Log::new(self.log.directory, self.log.topic, self.log.config);
         let mut log = core::mem::replace(&mut self.log, placeholder);
+        log.appended_bytes = self.report.scanned_bytes;
         log.written = log.end;
         log.durable = log.end;
         log.in_files = log.end;

@@ -26,6 +26,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
     stage: Stage,
+    /// How much recovery would read that was appended, or read by recovery itself, since the last checkpoint began.
+    uncovered_bytes: u64,
     /// The broker is to be stopped.
     stop_requested: bool,
     /// This is the last checkpoint.
@@ -89,6 +91,7 @@ impl Shard {
         if !matches!(self.checkpoints.stage, Stage::Idle) {
             return;
         }
+        self.checkpoints.uncovered_bytes = 0;
         self.checkpoints.stopping = self.checkpoints.stop_requested;
         let mut unsettled = BTreeSet::new();
         for slot in self.all_slots() {
@@ -103,6 +106,20 @@ impl Shard {
         self.checkpoints.positions = unsettled.iter().map(|&slot| (slot, NOWHERE)).collect();
         self.checkpoints.stage = Stage::Settling(unsettled);
         self.settle(None, step);
+    }
+
+    /// So much more would have to be read by recovery. It is not to take the longer the faster clients write.
+    pub(super) fn note_appended(&mut self, bytes: u64, step: &Step<'_>) {
+        self.checkpoints.uncovered_bytes += bytes;
+        self.hasten_checkpoint(step);
+    }
+
+    /// Begins the next checkpoint at once if recovery would read much.
+    pub(super) fn hasten_checkpoint(&mut self, step: &Step<'_>) {
+        let is_due = self.checkpoints.uncovered_bytes >= self.settings.checkpoint_bytes;
+        if is_due && self.is_running() && matches!(self.checkpoints.stage, Stage::Idle) {
+            self.set_timer_no_later(Timer::Checkpoint, step.now.instant);
+        }
     }
 
     /// Begins to stop.
@@ -128,6 +145,7 @@ impl Shard {
             self.begin_checkpoint(step);
         } else {
             self.begin_points(step);
+            self.hasten_checkpoint(step);
         }
     }
 

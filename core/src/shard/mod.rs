@@ -32,6 +32,7 @@ use crate::{
     disk::{Disk, DiskResult, IoId, Owner},
     group::Coordinators,
     job::JobResult,
+    log::Log,
     machine::{ConnectionId, Effect, Effects, Now, Random},
     metadata::{Command, Image, ProposalId},
     mutants::{Mutant, planted},
@@ -352,12 +353,19 @@ impl Shard {
         act: impl FnOnce(&mut Partition, &mut Context<'_>) -> R,
     ) -> Option<R> {
         let partition = self.partitions.get_mut(slot as usize)?.as_mut()?;
+        let appended_bytes =
+            |partition: &Partition| partition.open_log().map_or(0, Log::appended_bytes);
+        let before = appended_bytes(partition);
         let mut events = Vec::new();
         let disk = Disk::new(Owner::Partition(slot), &mut self.next_io, step.effects);
         let mut context = Context { now: step.now, disk, events: &mut events };
         let result = act(partition, &mut context);
         partition.check();
+        let appended = appended_bytes(partition).saturating_sub(before);
         self.events.extend(events.into_iter().map(|event| (slot, event)));
+        if appended > 0 {
+            self.note_appended(appended, step);
+        }
         Some(result)
     }
 

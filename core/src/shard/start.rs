@@ -382,6 +382,7 @@ impl Shard {
         let now = step.now.instant;
         let after = core::time::Duration::from_millis;
         self.set_timer(Timer::Checkpoint, now + after(self.settings.checkpoint_interval_ms));
+        self.hasten_checkpoint(step);
         self.set_timer(Timer::Retention, now + FIRST_RETENTION_CHECK);
         let offsets_ms = self.settings.offsets_retention_check_interval_ms;
         self.set_timer(Timer::Offsets, now + after(offsets_ms));

@@ -5,6 +5,7 @@
     reason = "what proptest and closures share is counted; an assertion looks at one case of many"
 )]
 
+mod bounded_recovery;
 mod compaction;
 mod damaged_indexes;
 mod effects;
