@@ -127,6 +127,24 @@ mod tests {
         [vec![], b"x".to_vec(), repetitive, noise]
     }
 
+    /// What fills the room for the output to its last byte.
+    #[test]
+    fn there_and_back_at_the_edge_of_the_room() {
+        let [_, _, repetitive, noise] = samples();
+        for codec in Compression::ALL {
+            for sample in [&repetitive, &noise] {
+                for room in [16 << 10, 32 << 10, 64 << 10, 128 << 10] {
+                    for length in room - 1..=room + 1 {
+                        let compressed = codec.compress(&sample[..length]);
+                        let decompressed = codec.decompress(&compressed).map(Cow::into_owned);
+                        let is_same = decompressed.is_ok_and(|bytes| bytes == sample[..length]);
+                        assert!(is_same, "{} of {length}", codec.name());
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn there_and_back() {
         for codec in Compression::ALL {

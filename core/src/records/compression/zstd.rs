@@ -28,9 +28,13 @@ pub(super) fn decompress(bytes: &[u8]) -> Result<Vec<u8>, DecompressError> {
         let written = room.pos();
         let room_is_full = written == room.capacity();
         output.truncate(start + written);
-        if input.pos() == bytes.len() && !room_is_full {
-            // The hint is zero once a frame is complete.
-            return if hint == 0 { Ok(output) } else { Err(DecompressError) };
+        if input.pos() == bytes.len() {
+            // The hint is zero once a frame is complete. To ask once more would be to ask for the next one.
+            match hint {
+                0 => return Ok(output),
+                _ if room_is_full => {}
+                _ => return Err(DecompressError),
+            }
         }
     }
 }
