@@ -53,3 +53,28 @@ fn records_deleted_meanwhile_are_not_shown() {
     assert_eq!(partition.error_code, ErrorCode::OffsetOutOfRange as i16);
     assert_eq!(partition.records.as_ref().map_or(0, |records| records.len()), 0);
 }
+
+/// An answer has records of one segment alone, so where the next one has begun there is nothing to wait for.
+#[test]
+fn who_reads_an_old_segment_does_not_wait() {
+    let small = [("internal.segment.bytes", "150")];
+    let mut broker = Broker::new(1, &[]).with_topic(TOPIC, 1, &small);
+    broker.start();
+    for _ in 0..5 {
+        broker.produce(TOPIC, batch(Compression::None, &[(BEGINNING.0, None, Some(b"a"))]));
+    }
+    let connection = broker.connect();
+    let mut fetch = |offset| {
+        let request = FetchRequest {
+            max_wait_ms: 5_000,
+            min_bytes: 100_000,
+            ..fetch_request(TOPIC, 0, offset)
+        };
+        let ticket = broker.send(connection, VERSION, request);
+        broker.settle();
+        broker.answer::<FetchRequest>(ticket, VERSION)
+    };
+    let answer = fetch(0).expect("the next segment has begun");
+    assert_ne!(answer.responses[0].partitions[0].records.as_ref().expect("records").len(), 0);
+    assert!(fetch(4).is_none(), "more may come to the last segment");
+}

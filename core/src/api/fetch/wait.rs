@@ -6,6 +6,7 @@ use super::{Outcome, Part, PendingFetch};
 use crate::{
     api::Pending,
     log::LogPosition,
+    partition::Partition,
     session::RequestId,
     shard::{Shard, Step},
     types::ErrorCode,
@@ -25,6 +26,8 @@ impl Shard {
         for part in known {
             match part.outcome {
                 Outcome::Failed(_) | Outcome::Diverging { .. } => return true,
+                // An answer has records of one segment alone: no more come to those behind which the next one begins.
+                Outcome::Nothing | Outcome::Records(_) if self.is_behind(part) => return true,
                 Outcome::Nothing | Outcome::Records(_) => {
                     let most = u32::try_from(part.terms.bytes_max).unwrap_or_default();
                     bytes += u64::from(self.available(part).min(most));
@@ -35,13 +38,19 @@ impl Shard {
     }
 
     fn available(&self, part: &Part) -> u32 {
-        let bytes = || {
-            let partition = self.partition(part.slot?)?;
-            let limit = partition.high_watermark();
-            let (_, bytes) = partition.log()?.available(self.position(part)?, limit)?;
-            Some(bytes)
-        };
-        bytes().unwrap_or_default()
+        self.available_from(part).map_or(0, |(_, bytes)| bytes)
+    }
+
+    fn available_from(&self, part: &Part) -> Option<(LogPosition, u32)> {
+        let partition = self.partition(part.slot?)?;
+        partition.log()?.available(self.position(part)?, partition.high_watermark())
+    }
+
+    /// The next records of the part are in a segment that is full, and all of it can be read.
+    fn is_behind(&self, part: &Part) -> bool {
+        let limit = part.slot.and_then(|slot| self.partition(slot)).map(Partition::high_watermark);
+        let from = self.available_from(part).map(|(from, _)| from);
+        from.zip(limit).is_some_and(|(from, limit)| from.segment < limit.segment)
     }
 
     /// Where the part's records begin, unless they have moved since that was found.
