@@ -6,12 +6,15 @@ mod watch;
 
 use std::{
     fmt::Debug,
+    hash::{DefaultHasher, Hash, Hasher},
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use ottla_core::{
     disk::DiskResult,
+    job::JobResult,
     machine::{Effect, Effects, Now},
     shard::{Input, Shard, ShardConfig, Timer},
     types::Instant,
@@ -20,8 +23,32 @@ use ottla_model::conformance::Event;
 
 use self::watch::Watch;
 
-/// What a shard said to an input: what is to be done, and when it wants to be called, and why.
-pub type Said = (Vec<Effect>, Option<(Instant, Timer)>);
+/// What a shard said to an input, as text: what is to be done, and when it wants to be called, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    effects: Vec<String>,
+    timeout: Option<(Instant, Timer)>,
+}
+
+impl Said {
+    /// What was said.
+    pub fn new(effects: &[Effect], timeout: Option<(Instant, Timer)>) -> Self {
+        Self { effects: effects.iter().map(told_apart).collect(), timeout }
+    }
+}
+
+/// A copy of an input that shares no memory with what connections have received: see [`ottla::server::Tape`].
+pub fn copied(input: &Input) -> Input {
+    match input {
+        Input::Frame { connection, frame } => {
+            Input::Frame { connection: *connection, frame: Bytes::copy_from_slice(frame) }
+        }
+        Input::Computed { io, result: JobResult::Judged(Ok(batch)) } => {
+            Input::Computed { io: *io, result: JobResult::Judged(Ok(batch.copied())) }
+        }
+        other => other.clone(),
+    }
+}
 
 /// The life of a shard.
 #[derive(Debug, Clone)]
@@ -63,17 +90,19 @@ impl Life {
         compare(0, &self.now, &self.born, said_by(&shard, &mut effects))?;
         for (step, (now, input, said)) in (1..).zip(&self.steps) {
             shard.handle(*now, input.clone(), &mut effects);
-            compare(step, input, said, said_by(&shard, &mut effects))?;
             if let Some(watch) = &mut watch {
-                watch.look(&shard, input, &said.0);
+                watch.look(&shard, input, effects.as_slice());
             }
+            compare(step, input, said, said_by(&shard, &mut effects))?;
         }
         Ok(self.steps.len())
     }
 }
 
 fn said_by(shard: &Shard, effects: &mut Effects) -> Said {
-    (effects.drain().collect(), shard.poll_timeout())
+    let said = Said::new(effects.as_slice(), shard.poll_timeout());
+    effects.drain().for_each(drop);
+    said
 }
 
 fn compare(
@@ -85,9 +114,10 @@ fn compare(
     if *first == second {
         return Ok(());
     }
-    let place = first.0.iter().zip(&second.0).take_while(|(one, other)| one == other).count();
-    let said = [first, &second].map(|(effects, timeout)| match effects.get(place) {
-        Some(effect) => format!("effect {place}: {}", shortened(effect)),
+    let both = first.effects.iter().zip(&second.effects);
+    let place = both.take_while(|(one, other)| one == other).count();
+    let said = [first, &second].map(|Said { effects, timeout }| match effects.get(place) {
+        Some(effect) => format!("effect {place}: {effect}"),
         None => format!("{place} effects, and to be called at {timeout:?}"),
     });
     Err(Difference { step, told: shortened(told), said }.into())
@@ -103,7 +133,19 @@ fn shortened(value: &impl Debug) -> String {
     text
 }
 
-const TEXT_MAX: usize = 2_000;
+/// Like that, and what is left out tells values apart all the same.
+fn told_apart(value: &impl Debug) -> String {
+    let text = format!("{value:?}");
+    let end = text.floor_char_boundary(TEXT_MAX);
+    if end == text.len() {
+        return text;
+    }
+    let mut rest = DefaultHasher::new();
+    text[end..].hash(&mut rest);
+    format!("{}… {:016x}", &text[..end], rest.finish())
+}
+
+const TEXT_MAX: usize = 500;
 
 /// The lives of all shards of a run, as long as there is memory for them.
 #[derive(Debug)]
@@ -204,27 +246,29 @@ impl Recording {
 }
 
 /// About how much memory an input takes with what was said to it.
-fn bytes_of(input: &Input, (effects, _): &Said) -> usize {
+fn bytes_of(input: &Input, said: &Said) -> usize {
     let frame = if let Input::Frame { frame, .. } = input { frame.len() } else { 0 };
     let read = if let Input::Disk { result: DiskResult::Bytes(bytes), .. } = input {
         bytes.len()
     } else {
         0
     };
-    let sent = |effect: &Effect| {
-        if let Effect::Send { frame, .. } = effect { frame.first().len() } else { 0 }
-    };
-    let sent: usize = effects.iter().map(sent).sum();
-    frame + read + sent + size_of::<(Now, Input)>() + effects.len() * size_of::<Effect>()
+    let texts: usize = said.effects.iter().map(|text| size_of::<String>() + text.len()).sum();
+    frame + read + texts + size_of::<(Now, Input, Said)>()
 }
 
 #[cfg(madsim)]
 impl ottla::server::Tape for Recording {
-    fn begin(&self, now: Now, config: ShardConfig, said: Said) -> u64 {
-        Self::begin(self, Life::begin(now, config, said)) as u64
+    fn begin(&self, now: Now, config: ShardConfig, said: ottla::server::Said<'_>) -> u64 {
+        Self::begin(self, Life::begin(now, config, Said::new(said.0, said.1))) as u64
     }
 
-    fn step(&self, shard: u64, now: Now, input: Input, said: Said) {
+    fn copy(&self, input: &Input) -> Input {
+        copied(input)
+    }
+
+    fn step(&self, shard: u64, now: Now, input: Input, said: ottla::server::Said<'_>) {
+        let said = Said::new(said.0, said.1);
         self.push(usize::try_from(shard).expect("it is an index"), now, input, said);
     }
 }

@@ -9,15 +9,21 @@ use ottla_core::{
 };
 
 /// What a shard said to an input: what is to be done, and when it wants to be called, and why.
-pub type Said = (Vec<Effect>, Option<(Instant, Timer)>);
+pub type Said<'a> = (&'a [Effect], Option<(Instant, Timer)>);
 
 /// Takes down the lives of shards.
+///
+/// It must not hold on to bytes that a connection received, but copy them: whether these are still in use decides where the next
+/// are read to, and so how many at once.
 pub trait Tape: fmt::Debug + Send + Sync {
     /// A shard was made. Returns what names it.
-    fn begin(&self, now: Now, config: ShardConfig, said: Said) -> u64;
+    fn begin(&self, now: Now, config: ShardConfig, said: Said<'_>) -> u64;
+
+    /// What there is to be kept of an input, which a shard is about to take.
+    fn copy(&self, input: &Input) -> Input;
 
     /// A shard was told something.
-    fn step(&self, shard: u64, now: Now, input: Input, said: Said);
+    fn step(&self, shard: u64, now: Now, input: Input, said: Said<'_>);
 }
 
 /// A shard's place on the tape, if there is one.
@@ -40,7 +46,7 @@ impl Taped {
 
     /// What there is to be taken down of an input, before the shard takes it.
     pub(super) fn copy(&self, input: &Input) -> Option<Input> {
-        self.0.as_ref().map(|_| input.clone())
+        self.0.as_ref().map(|(tape, _)| tape.copy(input))
     }
 
     /// The shard has taken the input.
@@ -56,6 +62,6 @@ impl Taped {
     }
 }
 
-fn said(shard: &Shard, effects: &Effects) -> Said {
-    (effects.as_slice().to_vec(), shard.poll_timeout())
+fn said<'a>(shard: &Shard, effects: &'a Effects) -> Said<'a> {
+    (effects.as_slice(), shard.poll_timeout())
 }

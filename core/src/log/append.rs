@@ -29,6 +29,11 @@ impl PreparedBatch {
         Self { header, bytes, body: batch.slice(BATCH_HEADER_BYTES..header.size_bytes) }
     }
 
+    /// The same in memory of its own, not a part of what a connection received.
+    pub fn copied(&self) -> Self {
+        Self { body: Bytes::copy_from_slice(&self.body), ..self.clone() }
+    }
+
     /// The header.
     pub const fn header(&self) -> &BatchHeader {
         &self.header

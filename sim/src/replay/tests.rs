@@ -54,8 +54,8 @@ fn frame(request: ottla_core::wire::Request, version: i16) -> Bytes {
 fn life() -> Life {
     let mut effects = Effects::new();
     let mut shard = Shard::new(config(), NOW, &mut effects);
+    let mut asked: VecDeque<_> = effects.as_slice().iter().cloned().collect();
     let mut life = Life::begin(NOW, config(), said_by(&shard, &mut effects));
-    let mut asked: VecDeque<_> = life.born.0.iter().cloned().collect();
     let connection = ConnectionId(1);
     let mut requests = VecDeque::from([
         Input::Connected { connection, host: "elsewhere".into() },
@@ -79,16 +79,16 @@ fn life() -> Life {
             },
         };
         shard.handle(NOW, input.clone(), &mut effects);
-        let said = said_by(&shard, &mut effects);
-        asked.extend(said.0.iter().cloned());
-        life.push(NOW, input, said);
+        asked.extend(effects.as_slice().iter().cloned());
+        life.push(NOW, copied(&input), said_by(&shard, &mut effects));
     }
 }
 
 #[test]
 fn a_fresh_shard_does_the_same() {
     let life = life();
-    assert!(life.steps.iter().any(|(_, _, said)| matches!(said.0[..], [Effect::Send { .. }])));
+    let is_answer = |effect: &String| effect.starts_with("Send {");
+    assert!(life.steps.iter().any(|(_, _, said)| said.effects.iter().any(is_answer)));
     assert_eq!(life.replay(None), Ok(life.steps.len()));
 }
 
@@ -96,7 +96,7 @@ fn a_fresh_shard_does_the_same() {
 #[test]
 fn an_altered_input_is_noticed() {
     let life = life();
-    let said_to = |(_, (_, _, said)): &(usize, &(Now, Input, Said))| !said.0.is_empty();
+    let said_to = |(_, (_, _, said)): &(usize, &(Now, Input, Said))| !said.effects.is_empty();
     let mut altered_inputs = 0;
     for (place, (_, input, _)) in life.steps.iter().enumerate().filter(said_to) {
         let mut altered = life.clone();
@@ -118,7 +118,7 @@ fn an_altered_input_is_noticed() {
 #[test]
 fn altered_effects_are_noticed() {
     let mut life = life();
-    life.born.0.pop();
+    life.born.effects.pop();
     assert_eq!(life.replay(None).expect_err("there is one less").step, 0);
 }
 
