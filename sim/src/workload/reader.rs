@@ -69,7 +69,8 @@ impl Reader {
                     Ok(_) if fruitless > 20 && topic.name == TopicKind::Keyed.name() => break,
                     Ok(_) => {
                         let at = position.offset;
-                        self.poll().await;
+                        // A fetch brings one segment's records at the most: who paused after each would be at it for minutes.
+                        self.fetch().await;
                         let now = self.positions.get(&partition);
                         let stands = now.is_some_and(|position| position.offset == at);
                         fruitless = if stands { fruitless + 1 } else { 0 };
@@ -134,12 +135,21 @@ impl Reader {
     }
 
     async fn poll(&mut self) {
+        let is_well = self.fetch().await;
+        if is_well && self.client.dice.coin() {
+            let wait = self.client.dice.below(200);
+            self.client.sleep_ms(wait).await;
+        }
+    }
+
+    /// Fetches once. After an error it waits, and returns false.
+    async fn fetch(&mut self) -> bool {
         let limits = Limits::draw(&mut self.client);
         let Self { client, fetcher, positions, .. } = self;
         let Ok(fetched) = fetcher.fetch(client, positions, limits, None, Reading::Processed).await
         else {
             self.client.back_off().await;
-            return;
+            return false;
         };
         let mut any_error = false;
         for fetched in fetched {
@@ -148,10 +158,8 @@ impl Reader {
         }
         if any_error {
             self.client.back_off().await;
-        } else if self.client.dice.coin() {
-            let wait = self.client.dice.below(200);
-            self.client.sleep_ms(wait).await;
         }
+        !any_error
     }
 
     async fn react(&mut self, fetched: &Fetched) {
