@@ -42,7 +42,8 @@ const DAMAGE: &[Kind] = &[
 ];
 
 /// What may be besides where a broker has forgotten everything: its topics are made again, and begin anew.
-const FORGOTTEN: &[Kind] = &[Kind::LeaderEpochWentBack, Kind::PhantomOffset];
+/// What is asked of the one by its name is answered by the other, whose records were deleted or not.
+const FORGOTTEN: &[Kind] = &[Kind::LeaderEpochWentBack, Kind::PhantomOffset, Kind::DeletedTooMuch];
 
 /// What clients notice themselves, and what may be as well then: what is known of a producer goes with its batches.
 const DAMAGE_NOTICED: &[&str] =
