@@ -39,15 +39,13 @@ impl Said {
 
 /// A copy of an input that shares no memory with what connections have received: see [`ottla::server::Tape`].
 pub fn copied(input: &Input) -> Input {
-    match input {
-        Input::Frame { connection, frame } => {
-            Input::Frame { connection: *connection, frame: Bytes::copy_from_slice(frame) }
-        }
-        Input::Computed { io, result: JobResult::Judged(Ok(batch)) } => {
-            Input::Computed { io: *io, result: JobResult::Judged(Ok(batch.copied())) }
-        }
-        other => other.clone(),
+    let mut copy = input.clone();
+    if let Input::Frame { frame, .. } = &mut copy {
+        *frame = Bytes::copy_from_slice(frame);
+    } else if let Input::Computed { result: JobResult::Judged(Ok(batch)), .. } = &mut copy {
+        *batch = batch.copied();
     }
+    copy
 }
 
 /// The life of a shard.
