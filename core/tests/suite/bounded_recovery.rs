@@ -20,7 +20,7 @@ fn broker() -> Broker {
 
 fn produce(broker: &mut Broker, batches: usize) {
     for _ in 0..batches {
-        let value = vec![7; 200];
+        let value = [7; 200];
         let record = (broker.now.timestamp.0, None, Some(&value[..]));
         broker.produce(TOPIC, batch(Compression::None, &[record]));
         broker.sleep_ms(1);
