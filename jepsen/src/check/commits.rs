@@ -40,6 +40,8 @@ pub(super) struct Commits {
     highest: Vec<usize>,
     /// For each reading under way, by its invocation, how many were acknowledged before.
     readings: Vec<(usize, usize)>,
+    /// What those who asked were rightly told: when they asked, and which offset.
+    told: Vec<(usize, i64)>,
     /// When it was asked and told that there is none.
     gone: Vec<(usize, usize)>,
 }
@@ -62,6 +64,9 @@ impl Commits {
     }
 
     /// It was acknowledged. The offset that was acknowledged before it began, in the same generation, if that is higher.
+    ///
+    /// Unless somebody was rightly told of a lower one meanwhile, and went on from there: a commit of the same generation that
+    /// the network held for long, and whose connection is gone, takes effect when it comes.
     pub(super) fn accept(&mut self, invoke: usize, place: usize) -> Option<(i64, usize)> {
         let number = self.number(invoke)?;
         self.sets[number].completion = Some(place);
@@ -74,7 +79,11 @@ impl Commits {
         self.acknowledged.push(number);
         self.highest.push(self.highest.last().map_or(number, |highest| number.max(*highest)));
         let before = before.filter(|before| before.offset > set.offset && set.generation >= 0)?;
-        before.completion.map(|event| (before.offset, event))
+        let event = before.completion?;
+        let was_set_back = self.told.iter().rev().take(64).any(|(asked, told)| {
+            (event..invoke).contains(asked) && *told < before.offset && *told <= set.offset
+        });
+        (!was_set_back).then_some((before.offset, event))
     }
 
     /// Somebody deletes the offset, and has done so by this event.
@@ -133,6 +142,7 @@ impl Commits {
         for set in self.sets.iter().rev().filter(|set| set.offset == found) {
             known = true;
             if set.completion.is_none_or(|completion| completion > newest) {
+                self.told.push((invoke, found));
                 return Found::Right;
             }
         }
@@ -160,6 +170,22 @@ mod tests {
         commits.invoke(2, 1, 20);
         assert_eq!(commits.accept(2, 3), None);
         commits
+    }
+
+    #[test]
+    fn who_was_told_of_a_late_commit_goes_on_from_there() {
+        for is_told in [true, false] {
+            let mut commits = Commits::default();
+            commits.invoke(0, 1, 10);
+            commits.invoke(1, 1, 20);
+            assert_eq!(commits.accept(1, 2), None);
+            if is_told {
+                commits.ask(3);
+                assert_eq!(commits.find(3, Some(10)), Found::Right);
+            }
+            commits.invoke(5, 1, 15);
+            assert_eq!(commits.accept(5, 6), (!is_told).then_some((20, 2)));
+        }
     }
 
     #[test]
