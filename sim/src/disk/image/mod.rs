@@ -344,14 +344,10 @@ impl Image {
         reported.count() > 0
     }
 
-    /// From now on the disk does what it is told: what is written stays as it is, and no old failure is told of. What the cache
-    /// had of a write that went elsewhere is forgotten now, and not once somebody has found it whole.
+    /// From now on the disk does what it is told: what is written stays as it is, and no old failure is told of.
     pub fn heal(&mut self) {
         self.unreported.clear();
-        for file in self.files.values_mut() {
-            file.heal();
-            file.drop_cache();
-        }
+        self.files.values_mut().for_each(File::heal);
     }
 
     /// Some of what a sync takes is on the disk, and then nobody goes on.
