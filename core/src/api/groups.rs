@@ -278,7 +278,13 @@ impl Shard {
         };
         let start_offset = log.start_offset();
         coordinator.skip_to(start_offset);
-        if from.max(start_offset) >= partition.high_watermark().offset {
+        let limit = partition.high_watermark().offset;
+        if from.max(start_offset) >= limit {
+            if limit < log.end_offset() && partition.open_log().is_some() {
+                // What a start found in the journal was acknowledged, and is being written.
+                self.coordinators.awaiting_end.insert(index);
+                return;
+            }
             let (groups, offsets) = coordinator.begin_serving(step.now);
             if groups > 0 {
                 let partition = i32::try_from(index).unwrap_or(i32::MAX);
@@ -291,6 +297,18 @@ impl Shard {
         self.with_partition(slot, step, |partition, context| {
             partition.locate(Asker::Coordinator(index), from.max(start_offset), context);
         });
+    }
+
+    /// More of a partition can be read, or nothing any more: a coordinator may have waited for that.
+    pub(crate) fn load_further(&mut self, slot: u32, step: &mut Step<'_>) {
+        let coordinators = &self.coordinators;
+        let is_of =
+            |index: &u32| coordinators.by_partition.get(index).is_none_or(|it| it.slot() == slot);
+        let waited: Vec<u32> = coordinators.awaiting_end.iter().copied().filter(is_of).collect();
+        for index in waited {
+            self.coordinators.awaiting_end.remove(&index);
+            self.go_on_loading(index, step);
+        }
     }
 
     pub(super) fn coordinator_located(

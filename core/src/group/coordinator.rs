@@ -33,6 +33,8 @@ use crate::{
 pub struct Coordinators {
     /// The coordinators.
     pub by_partition: BTreeMap<u32, Coordinator>,
+    /// Those that have read all that may be read, of logs that go on behind that.
+    pub awaiting_end: BTreeSet<u32>,
     /// Member ids are made of this.
     pub random: Random,
     /// FindCoordinator requests that wait for the topic to be made.
@@ -56,6 +58,7 @@ impl Coordinators {
     pub const fn new(random: Random) -> Self {
         Self {
             by_partition: BTreeMap::new(),
+            awaiting_end: BTreeSet::new(),
             random,
             waiting: Vec::new(),
             deletions: BTreeMap::new(),

@@ -393,8 +393,12 @@ impl Shard {
     fn take_event(&mut self, slot: u32, event: Event, step: &mut Step<'_>) {
         match event {
             Event::Appended { target, result } => self.append_ended(target, result, step),
-            Event::Moved if planted(Mutant::WaitingFetchNotWoken) => {}
-            Event::Moved => self.wake_watchers(slot, step),
+            Event::Moved => {
+                self.load_further(slot, step);
+                if !planted(Mutant::WaitingFetchNotWoken) {
+                    self.wake_watchers(slot, step);
+                }
+            }
             Event::Located { asker, result } => self.located(asker, result, step),
             Event::Prepared { asker, result } => self.prepared(asker, result, step),
             Event::TimeFound { asker, result } => self.time_found(asker, result, step),

@@ -113,6 +113,7 @@ impl Shard {
         self.forget_position(slot);
         self.mind_needs(slot, step);
         self.wake_watchers(slot, step);
+        self.load_further(slot, step);
         self.partition_opened(slot, step);
     }
 
