@@ -238,6 +238,7 @@ impl Shard {
     pub(crate) fn topic_deleted(&mut self, name: &str, step: &mut Step<'_>) {
         if name == OFFSETS_TOPIC {
             self.coordinators.by_partition.clear();
+            self.coordinators.awaiting_end.clear();
             return;
         }
         let indexes: Vec<u32> = self.coordinators.by_partition.keys().copied().collect();

@@ -37,6 +37,24 @@ impl Limits<'_> {
         memory_mib: 4_096,
         only: &[],
     };
+
+    /// Whether a search has met one of them, at so many states; tells how far it is. It looks now and then only.
+    fn are_met(
+        &self,
+        visited: usize,
+        clock: &Stopwatch,
+        progress: Progress,
+        tell: &mut dyn FnMut(Progress),
+    ) -> bool {
+        if !visited.is_multiple_of(LOOK_EVERY) {
+            return false;
+        }
+        let is_large = visited.is_multiple_of(TELL_EVERY) && {
+            tell(progress);
+            peak_memory_mib() > self.memory_mib
+        };
+        is_large || clock.elapsed() > self.time || progress.generated > self.generated
+    }
 }
 
 /// A fingerprint is a hash already.
@@ -113,16 +131,10 @@ where
             break;
         }
         visited += 1;
-        if visited % LOOK_EVERY == 0 {
-            progress.unique = origins.len();
-            if visited % TELL_EVERY == 0 {
-                tell(progress);
-            }
-            let is_large = visited % TELL_EVERY == 0 && peak_memory_mib() > limits.memory_mib;
-            if is_large || clock.elapsed() > limits.time || progress.generated > limits.generated {
-                exhausted = false;
-                break;
-            }
+        progress.unique = origins.len();
+        if limits.are_met(visited, &clock, progress, tell) {
+            exhausted = false;
+            break;
         }
         model.actions(&state, &mut actions);
         for (number, action) in actions.drain(..).enumerate() {
@@ -174,16 +186,10 @@ where
             return search(model, limits, tell);
         }
         visited += 1;
-        if visited % LOOK_EVERY == 0 {
-            progress.unique = known.len();
-            if visited % TELL_EVERY == 0 {
-                tell(progress);
-            }
-            let is_large = visited % TELL_EVERY == 0 && peak_memory_mib() > limits.memory_mib;
-            if is_large || clock.elapsed() > limits.time || progress.generated > limits.generated {
-                exhausted = false;
-                break;
-            }
+        progress.unique = known.len();
+        if limits.are_met(visited, &clock, progress, tell) {
+            exhausted = false;
+            break;
         }
         model.actions(&state, &mut actions);
         for action in actions.drain(..) {

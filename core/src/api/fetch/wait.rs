@@ -6,11 +6,17 @@ use super::{Outcome, Part, PendingFetch};
 use crate::{
     api::Pending,
     log::LogPosition,
-    partition::Partition,
     session::RequestId,
     shard::{Shard, Step},
     types::ErrorCode,
 };
+
+/// What a part could be answered with.
+struct Available {
+    bytes: u32,
+    /// No more will come to it: the next segment has begun.
+    is_all: bool,
+}
 
 impl Shard {
     pub(super) fn has_enough(&self, fetch: &PendingFetch) -> bool {
@@ -26,31 +32,25 @@ impl Shard {
         for part in known {
             match part.outcome {
                 Outcome::Failed(_) | Outcome::Diverging { .. } => return true,
-                // An answer has records of one segment alone: no more come to those behind which the next one begins.
-                Outcome::Nothing | Outcome::Records(_) if self.is_behind(part) => return true,
                 Outcome::Nothing | Outcome::Records(_) => {
+                    let Some(available) = self.available(part) else { continue };
+                    // An answer has records of one segment alone: no more come to those behind which the next one begins.
+                    if available.is_all {
+                        return true;
+                    }
                     let most = u32::try_from(part.terms.bytes_max).unwrap_or_default();
-                    bytes += u64::from(self.available(part).min(most));
+                    bytes += u64::from(available.bytes.min(most));
                 }
             }
         }
         bytes >= u64::from(fetch.min_bytes)
     }
 
-    fn available(&self, part: &Part) -> u32 {
-        self.available_from(part).map_or(0, |(_, bytes)| bytes)
-    }
-
-    fn available_from(&self, part: &Part) -> Option<(LogPosition, u32)> {
+    fn available(&self, part: &Part) -> Option<Available> {
         let partition = self.partition(part.slot?)?;
-        partition.log()?.available(self.position(part)?, partition.high_watermark())
-    }
-
-    /// The next records of the part are in a segment that is full, and all of it can be read.
-    fn is_behind(&self, part: &Part) -> bool {
-        let limit = part.slot.and_then(|slot| self.partition(slot)).map(Partition::high_watermark);
-        let from = self.available_from(part).map(|(from, _)| from);
-        from.zip(limit).is_some_and(|(from, limit)| from.segment < limit.segment)
+        let limit = partition.high_watermark();
+        let (from, bytes) = partition.log()?.available(self.position(part)?, limit)?;
+        Some(Available { bytes, is_all: from.segment < limit.segment })
     }
 
     /// Where the part's records begin, unless they have moved since that was found.
