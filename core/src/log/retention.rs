@@ -22,10 +22,13 @@ pub enum Expired {
 }
 
 impl Log {
-    /// How many segments, from the first on, are to be deleted, and why the first of them. Nothing at or above `limit` goes.
+    /// How many segments, from the first on, are to be deleted, and why the first of them. Nothing at or above `limit` goes,
+    /// nor what no snapshot covers.
     pub fn expired(&self, now: Timestamp, limit: Offset) -> Option<(usize, Expired)> {
-        // The first snapshot shows that a log that does not begin at zero has lost nothing.
-        if self.is_replacing || self.snapshots.is_empty() || self.cut.is_some() {
+        // What is known of producers must not go with their batches. And a snapshot shows that a log that does not begin at
+        // zero has lost nothing.
+        let limit = self.snapshots.iter().copied().max()?.min(limit);
+        if self.is_replacing || self.cut.is_some() {
             return None;
         }
         let mut excess = self.size_bytes().saturating_sub(self.config.retention_bytes);

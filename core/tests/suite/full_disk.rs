@@ -250,10 +250,11 @@ fn what_was_deleted_stays_deleted_without_space() {
         for space_for in 0..4 {
             let mut writer = Writer::new(seed, &[("retention.ms", "1000")]);
             assert_eq!(writer.produce(), 0);
-            // The first look for old segments comes half a minute after the start, the next seven seconds later.
-            writer.broker.sleep_ms(35_500);
+            // The first look for old segments comes half a minute after the start, the next seven seconds later; in between a
+            // checkpoint covers them.
+            writer.broker.sleep_ms(34_500);
             assert_eq!(writer.produce(), 0);
-            writer.broker.sleep_ms(1_400);
+            writer.broker.sleep_ms(2_400);
             writer.broker.disk.fill_after(space_for);
             writer.broker.sleep_ms(200);
             writer.broker.disk.heal();

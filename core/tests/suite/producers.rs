@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 use crate::support::{
     broker::{BEGINNING, Broker, Ticket},
+    client::EARLIEST,
     dice::Dice,
 };
 
@@ -226,5 +227,34 @@ fn a_snapshot_knows_no_batch_that_is_not_written() {
         broker.settle();
         assert_eq!(broker.produced(ticket), Some((0, 1)), "seed {seed}");
         assert_eq!(broker.read_all(TOPIC).records.len(), 2);
+    }
+}
+
+/// What is known of a producer outlives its batches: they are removed only once a snapshot holds it.
+#[test]
+fn retention_takes_no_producer_with_it() {
+    for after_ms in [0, 10_000, 20_000, 61_000] {
+        let configuration = [
+            ("log.flush.offset.checkpoint.interval.ms", "60000"),
+            ("log.retention.check.interval.ms", "5000"),
+        ];
+        let brief = [("internal.segment.bytes", "80"), ("retention.ms", "1000")];
+        let mut broker = Broker::new(1, &configuration).with_topic(TOPIC, 1, &brief);
+        broker.start();
+        let send = |broker: &mut Broker, sequence| {
+            let connection = broker.connect();
+            let batch = bytes(7, Batch { first_sequence: sequence, count: 1 });
+            let ticket = broker.begin_produce(connection, TOPIC, batch);
+            broker.settle();
+            assert_eq!(broker.produced(ticket), Some((0, i64::from(sequence))), "after {after_ms}");
+        };
+        send(&mut broker, 0);
+        broker.sleep_ms(90_000);
+        assert_eq!(broker.list_offset(TOPIC, EARLIEST).offset, 1, "what is old is removed");
+        send(&mut broker, 1);
+        broker.sleep_ms(after_ms);
+        broker.kill();
+        broker.start();
+        send(&mut broker, 2);
     }
 }
