@@ -3,6 +3,7 @@
 
 use std::io;
 
+use bytes::BytesMut;
 use ottla_core::{
     disk::{DirectoryId, DiskOp, FileName, FileRef, WriteData},
     metadata::log::{SyncedMark, frame, unframe},
@@ -12,7 +13,10 @@ use super::machine::{failure, read_if_there};
 use crate::world::{Disk, perform};
 
 const MARK: FileRef = FileRef { directory: DirectoryId::METADATA, name: FileName::Fixed("synced") };
-const MARK_BYTES_MAX: u32 = 1 << 10;
+/// Where the mark is written once more: on another page, for what spoils a page would have the mark say nothing, and damage to
+/// the log be taken for what was being written.
+const COPY_AT: usize = 4096;
+const MARK_BYTES_MAX: u32 = 2 * COPY_AT as u32;
 
 /// The mark of what is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,13 +29,16 @@ pub(super) struct Synced {
 }
 
 impl Synced {
-    /// Reads the mark. One that does not verify was being written when the power failed, and says nothing.
+    /// Reads the mark. A copy that does not verify was being written when the power failed, or is damaged, and says nothing; of
+    /// two that differ the lower one was not written.
     pub(super) async fn read<D: Disk>(disk: &D) -> io::Result<Self> {
         let read = DiskOp::Read { file: MARK, position: 0, length: MARK_BYTES_MAX };
-        let Some(mut bytes) = read_if_there(disk, read).await? else { return Ok(Self::default()) };
-        let mark: Option<SyncedMark> = unframe(&mut bytes);
-        let place = mark.map(|mark| (mark.file.cast_unsigned(), mark.length.cast_unsigned()));
-        Ok(Self { exists: true, place, ..Self::default() })
+        let Some(bytes) = read_if_there(disk, read).await? else { return Ok(Self::default()) };
+        let copies = [0, COPY_AT].into_iter().filter_map(|at| {
+            let mark: SyncedMark = unframe(&mut bytes.get(at..).map(|_| bytes.slice(at..))?)?;
+            Some((mark.file.cast_unsigned(), mark.length.cast_unsigned()))
+        });
+        Ok(Self { exists: true, place: copies.max(), ..Self::default() })
     }
 
     /// Has the mark synced along with the log: it says then how long the log was before the last entries. A mark that every power
@@ -79,7 +86,11 @@ impl Synced {
             (self.exists, self.is_new) = (true, true);
         }
         let mark = SyncedMark { file: file.cast_signed(), length: length.cast_signed() };
-        let data = WriteData::Bytes(frame(&mark));
+        let frame = frame(&mark);
+        let mut copies = BytesMut::zeroed(COPY_AT + frame.len());
+        copies[..frame.len()].copy_from_slice(&frame);
+        copies[COPY_AT..].copy_from_slice(&frame);
+        let data = WriteData::Bytes(copies.freeze());
         self.is_unsynced = true;
         failure(&perform(disk, DiskOp::Write { file: MARK, position: 0, data }).await)?;
         self.place = Some((file, length));
@@ -94,10 +105,7 @@ impl Synced {
         length: u64,
     ) -> io::Result<()> {
         self.note(disk, file, length).await?;
-        let sync = DiskOp::Sync { files: vec![MARK], directories: vec![DirectoryId::METADATA] };
-        failure(&perform(disk, sync).await)?;
-        self.was_synced();
-        Ok(())
+        self.settle(disk).await
     }
 }
 

@@ -79,6 +79,21 @@ fn damage_below_what_was_synced_is_told() {
     let _started = Broker::start(folder.path(), &[]);
 }
 
+/// What damages one copy of the mark as well leaves the other.
+#[test]
+fn damage_to_half_of_the_mark_as_well_is_told() {
+    let folder = folder_with_topics();
+    let path = log_file(&folder);
+    let mark = folder.path().join("metadata/synced");
+    let last = *entries(&path).last().unwrap();
+    flip(&path, last + 12);
+    for copy in [0, 4096] {
+        flip(&mark, copy + 12);
+        assert!(refusal(&folder).contains(&format!("byte {last} of metadata/")));
+        flip(&mark, copy + 12);
+    }
+}
+
 /// The way out that the refusal names.
 #[test]
 fn a_damaged_log_can_be_cut_off_by_hand() {
