@@ -39,15 +39,20 @@ const DAMAGE: &[Kind] = &[
     Kind::OffsetCameBack,
     Kind::Unprocessed,
     Kind::GenerationWentBack,
+    // The starts of logs are written down as Kafka does, in digits without a checksum.
+    Kind::DeletedTooMuch,
 ];
 
 /// What may be besides where a broker has forgotten everything: its topics are made again, and begin anew.
 /// What is asked of the one by its name is answered by the other, whose records were deleted or not.
-const FORGOTTEN: &[Kind] = &[Kind::LeaderEpochWentBack, Kind::PhantomOffset, Kind::DeletedTooMuch];
+const FORGOTTEN: &[Kind] = &[Kind::LeaderEpochWentBack, Kind::PhantomOffset];
 
 /// What clients notice themselves, and what may be as well then: what is known of a producer goes with its batches.
 const DAMAGE_NOTICED: &[&str] =
     &[NEXT_IN_ORDER, REPEATED_IS_KNOWN, KEEPS_OFFSETS, EPOCHS_TELL_APART];
+
+/// What clients notice besides where everything is forgotten: ids and epochs are given anew.
+const FORGOTTEN_NOTICED: &[&str] = &[IDS_ARE_UNIQUE, WRONG_EPOCH_IS_REFUSED];
 
 /// What became of what had been durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +73,8 @@ pub const REPEATED_IS_KNOWN: &str = "a repeated batch is known";
 pub const EPOCHS_TELL_APART: &str = "offset and epoch name one record";
 /// No two producers get the same id.
 pub const IDS_ARE_UNIQUE: &str = "producer ids are unique";
+/// An epoch that a partition's leader does not have is not taken for its own.
+pub const WRONG_EPOCH_IS_REFUSED: &str = "a leader epoch that is not its own is refused";
 /// Offsets expire only where nobody lives.
 pub const KEEPS_OFFSETS: &str = "a group that lives keeps its offsets";
 
@@ -88,7 +95,7 @@ pub fn judge(
     violations.retain(|violation| {
         let property = violation.property.as_str();
         !(is_damaged && DAMAGE_NOTICED.contains(&property)
-            || is_wiped && property == IDS_ARE_UNIQUE)
+            || is_wiped && FORGOTTEN_NOTICED.contains(&property))
     });
     match check(&history) {
         Err(unusable) => violations.push(Violation {

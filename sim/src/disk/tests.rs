@@ -121,13 +121,19 @@ fn an_open_file_outlives_its_name() {
     });
 }
 
+/// Disks whose operations take a while, and begin in all the ways there are.
+fn slow_disks(environment: &Environment) -> impl Iterator<Item = (Start, SimDisk)> {
+    (0..).zip([Start::AtOnce, Start::InOrder, Start::ByFile]).map(|(seed, start)| {
+        let mut plan = DiskPlan { start, ..DiskPlan::default() };
+        plan.latencies.cache = Duration::from_millis(5);
+        (start, disk(plan, seed, environment))
+    })
+}
+
 #[test]
 fn what_is_read_is_what_bears_the_name_after_all_that_was_asked_for_before() {
     run(|environment| async move {
-        for (seed, start) in (0..).zip([Start::AtOnce, Start::InOrder, Start::ByFile]) {
-            let mut plan = DiskPlan { start, ..DiskPlan::default() };
-            plan.latencies.cache = Duration::from_millis(5);
-            let disk = disk(plan, seed, &environment);
+        for (start, disk) in slow_disks(&environment) {
             let process = disk.handle_for(Incarnation(1));
             let other = FileRef { name: FileName::Fixed("other"), ..FILE };
             for (file, data) in [(FILE, b"old"), (other, b"new")] {
@@ -145,10 +151,7 @@ fn what_is_read_is_what_bears_the_name_after_all_that_was_asked_for_before() {
 #[test]
 fn operations_on_a_file_begin_in_order() {
     run(|environment| async move {
-        for (seed, start) in (0..).zip([Start::AtOnce, Start::InOrder, Start::ByFile]) {
-            let mut plan = DiskPlan { start, ..DiskPlan::default() };
-            plan.latencies.cache = Duration::from_millis(5);
-            let disk = disk(plan, seed, &environment);
+        for (start, disk) in slow_disks(&environment) {
             let process = disk.handle_for(Incarnation(1));
             done(&process, DiskOp::Create(FILE)).await;
             let both = [write(0, b"first"), write(0, b"secon")].map(|op| perform(&process, op));

@@ -73,7 +73,8 @@ pub struct Parts {
 
 /// How long each step may take, once the world is whole.
 const STEP_LIMIT: Duration = Duration::from_secs(90);
-/// The same, where all clients have one topic.
+/// The same where all clients have one topic, and for reading everything: with 100 ms for each answer and segments of 500 bytes
+/// that takes minutes.
 const LONGER_LIMIT: Duration = Duration::from_secs(250);
 /// How long offsets must stay that nobody commits anew: longer than `offsets.retention.minutes`.
 const OFFSETS_STAY: Duration = Duration::from_secs(75);
@@ -147,15 +148,17 @@ async fn perform(parts: &Parts, mut dice: Dice) -> Vec<String> {
         progress.is_damaged();
     }
     let limited = (timers, if parts.plan.is_advised { LONGER_LIMIT } else { STEP_LIMIT });
+    let patient = (timers, LONGER_LIMIT);
     let steps = async {
         must_end(limited, "making topics", progress, cast.topics_are_made()).await?;
         must_end(limited, "administering", progress, cast.admins_end()).await?;
         must_end(limited, "writing", progress, cast.producers_end()).await?;
         must_end(limited, "a fetch that waits", progress, cast.try_waiting(parts)).await?;
         progress.all_is_written();
-        must_end(limited, "reading on", progress, cast.readers_end()).await?;
-        must_end(limited, "reading everything", progress, cast.audit(parts)).await?;
+        must_end(patient, "reading on", progress, cast.readers_end()).await?;
+        must_end(patient, "reading everything", progress, cast.audit(parts)).await?;
         must_end(limited, "groups", progress, cast.groups_rest(parts)).await?;
+        progress.all_is_committed();
         if parts.plan.offsets_expire && !parts.plan.groups.is_empty() {
             timers.sleep(OFFSETS_STAY).await;
             must_end(limited, "offsets", progress, cast.offsets_stay(parts)).await?;

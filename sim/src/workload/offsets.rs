@@ -13,6 +13,7 @@ use ottla_core::{
 use ottla_jepsen::history::{Answer, Call, Probed};
 
 use super::client::{Client, REQUEST_LIMIT, Topic, error_name};
+use crate::oracle::WRONG_EPOCH_IS_REFUSED;
 
 /// The first offset that is kept.
 pub const EARLIEST: i64 = -2;
@@ -101,7 +102,7 @@ impl Client {
         match self.ask_offset(topic, index, LATEST, epoch).await {
             Ok(found) if found.error_code == 0 => {
                 let detail = format!("{}-{index}: {epoch}, when {known} was told", topic.name);
-                self.recorder.violation("a leader epoch that is not its own is refused", detail);
+                self.recorder.violation(WRONG_EPOCH_IS_REFUSED, detail);
                 self.recorder.info(begun, "accepted");
             }
             Ok(found) => {

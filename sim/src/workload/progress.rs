@@ -15,6 +15,7 @@ pub struct Progress(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     is_all_written: AtomicBool,
+    is_all_committed: AtomicBool,
     is_over: AtomicBool,
     may_be_damaged: AtomicBool,
     under_way: Mutex<BTreeMap<String, String>>,
@@ -33,6 +34,16 @@ impl Progress {
     /// Whether nothing is written any more.
     pub fn is_all_written(&self) -> bool {
         self.0.is_all_written.load(Ordering::Relaxed)
+    }
+
+    /// Groups have committed all there is.
+    pub fn all_is_committed(&self) {
+        self.0.is_all_committed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether groups have committed all there is.
+    pub fn is_all_committed(&self) -> bool {
+        self.0.is_all_committed.load(Ordering::Relaxed)
     }
 
     /// Everything is done.

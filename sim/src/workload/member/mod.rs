@@ -199,7 +199,8 @@ impl Member {
                 self.heartbeat_at = u64::MAX;
             }
             // A commit that was given up may have come late, and have taken the place of a later one.
-            if healed && self.client.is_advised && self.commit_all_at < self.client.timers.now() {
+            let may_be_behind = healed && !self.progress.is_all_committed();
+            if may_be_behind && self.commit_all_at < self.client.timers.now() {
                 self.commit_all_at = self.client.timers.now() + 10_000_000_000;
                 self.committed.clear();
             }

@@ -141,6 +141,12 @@ impl Member {
             })
             .collect();
         let shares = share_out(&members, &partitions, self.plan.is_cooperative);
+        if shares.values().map(Vec::len).sum::<usize>() < partitions.len() {
+            // Who has the rest gives it up, and joins again. But if it is a static member that dies before, who comes back in its
+            // place is given what it was to keep, without another rebalance: then nobody has the rest until the leader asks.
+            self.assigned_counts = Some(Vec::new());
+            self.refresh_at = self.client.timers.now() + 2_000_000_000;
+        }
         let shares = shares.into_iter().map(|(member_id, share)| SyncGroupRequestAssignment {
             member_id,
             assignment: assignment_to_bytes(&share),
