@@ -16,7 +16,7 @@ const MARK: FileRef = FileRef { directory: DirectoryId::METADATA, name: FileName
 /// Where the mark is written once more: on another page, for what spoils a page would have the mark say nothing, and damage to
 /// the log be taken for what was being written.
 const COPY_AT: usize = 4096;
-const MARK_BYTES_MAX: u32 = 2 * COPY_AT as u32;
+const MARK_BYTES_MAX: u32 = 1 << 13;
 
 /// The mark of what is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
