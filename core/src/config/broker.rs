@@ -244,7 +244,7 @@ impl Settings {
             .unwrap_or_default(),
             offsets_topic_segment_bytes: number("offsets.topic.segment.bytes"),
             disk_reserve_bytes: unsigned("ottla.disk.reserve.bytes"),
-            journal_bytes: unsigned("ottla.journal.bytes").min(1 << 30),
+            journal_bytes: journal_bytes(layers),
             journal_partition_bytes_max: unsigned("ottla.journal.partition.bytes.max"),
             journal_partitions_min: size("ottla.journal.partitions.min"),
             producer_id_expiration_ms: number("producer.id.expiration.ms"),
@@ -261,6 +261,13 @@ impl Settings {
             configuration: &configuration,
         })
     }
+}
+
+/// How large each of the journal's files is; 0 if there is none.
+pub(super) fn journal_bytes(layers: &Layers<'_>) -> u64 {
+    let definition = definition("ottla.journal.bytes").expect("the key is in the table above");
+    let value = layers.resolve(&definition).value.and_then(|value| value.trim().parse().ok());
+    value.unwrap_or(0).min(1 << 30)
 }
 
 /// The value of a setting in a broker's configuration, or its default.

@@ -3,6 +3,7 @@
 use alloc::{collections::BTreeMap, string::String};
 
 use super::{
+    broker,
     definition::{ConfigError, Definition, Kind, Rule, Scope, distance, list, permille},
     resolve::Layers,
 };
@@ -180,6 +181,7 @@ impl LogConfig {
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
             flush_messages: infinite("flush.messages"),
             flush_ms: number("flush.ms"),
+            has_journal: broker::journal_bytes(layers) > 0,
         }
     }
 }

@@ -149,7 +149,7 @@ impl Log {
         self.end.byte += size_bytes;
         self.appended_bytes += u64::from(size_bytes);
         let (end, max_timestamp) = (self.end, active.max_timestamp);
-        if self.config.is_durable() {
+        if self.config.is_durable() && self.config.has_journal {
             self.unsynced.push(header.base_offset, end.offset, bytes, body);
         }
         self.writes.push_back(PendingWrite { number: io.number, end, max_timestamp, ended: false });

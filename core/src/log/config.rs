@@ -48,6 +48,8 @@ pub struct LogConfig {
     pub flush_messages: u64,
     /// `flush.ms`
     pub flush_ms: i64,
+    /// Whether there is a journal, which wants what is not durable: `ottla.journal.bytes`.
+    pub has_journal: bool,
 }
 
 impl LogConfig {
