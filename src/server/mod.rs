@@ -17,6 +17,7 @@ mod shard_loop;
 pub mod standalone;
 #[cfg(madsim)]
 mod tape;
+mod writes;
 
 use ottla_core::{
     disk::{DiskResult, IoId},

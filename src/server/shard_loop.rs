@@ -8,7 +8,7 @@ use std::{
 };
 
 use ottla_core::{
-    disk::{DiskOp, DiskResult, FileRef, IoId, WriteData},
+    disk::{DiskOp, DiskResult, IoId},
     inspect::Inspection,
     job::Job,
     machine::{ConnectionId, Effect, Effects, Now},
@@ -18,7 +18,13 @@ use ottla_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Event, connection::Link, metrics::Metrics, notices};
+use super::{
+    Event,
+    connection::Link,
+    metrics::Metrics,
+    notices,
+    writes::{Gathered, Writes},
+};
 use crate::{
     quorum::Quorum,
     world::{Clock, Disk, Done, Outgoing, World},
@@ -44,7 +50,6 @@ pub(super) struct ShardLoop<W: World> {
     inspections: Vec<oneshot::Sender<Inspection>>,
     /// Syncs that are under way, and since when.
     syncing: HashMap<IoId, Instant>,
-    /// Writes to one file that follow each other: they go to the disk together.
     writes: Writes,
     /// Computations that wait, and how many are under way: each may take as much memory as records may become.
     jobs: VecDeque<(IoId, Job)>,
@@ -56,14 +61,6 @@ pub(super) struct ShardLoop<W: World> {
 
 /// How many computations go on at once.
 const JOBS_AT_ONCE: usize = 2;
-
-#[derive(Debug, Default)]
-struct Writes {
-    file: Option<FileRef>,
-    position: u64,
-    end: u64,
-    data: Vec<(IoId, WriteData)>,
-}
 
 /// What a shard's loop is made of.
 pub(super) struct Parts<W: World> {
@@ -114,6 +111,7 @@ impl<W: World> ShardLoop<W> {
     /// Runs until the shard has stopped.
     pub(super) async fn run(mut self) {
         self.carry_out();
+        self.flush_writes();
         while !self.is_stopped {
             let now = self.world.clock().now();
             let mut taken = 0;
@@ -123,6 +121,7 @@ impl<W: World> ShardLoop<W> {
                 self.take(event, now);
                 taken += 1;
             }
+            self.flush_writes();
             if self.shard.poll_timeout().is_some_and(|(at, _)| at <= now.instant) {
                 self.handle(now, Input::Timeout);
                 taken += 1;
@@ -131,6 +130,7 @@ impl<W: World> ShardLoop<W> {
                 continue;
             }
             self.handle(now, Input::Rest);
+            self.flush_writes();
             self.wait(now).await;
         }
     }
@@ -202,7 +202,6 @@ impl<W: World> ShardLoop<W> {
         for effect in effects.drain() {
             self.carry_out_one(effect);
         }
-        self.flush_writes();
         self.effects = effects;
     }
 
@@ -214,8 +213,10 @@ impl<W: World> ShardLoop<W> {
                 self.begin_jobs();
             }
             Effect::Send { connection, frame } => {
-                // What it reads must be on its way to the page cache.
-                self.flush_writes();
+                if frame.rest().iter().any(|piece| matches!(piece, Piece::Range(_))) {
+                    // What it reads must be on its way to the page cache.
+                    self.flush_writes();
+                }
                 self.send(connection, frame);
             }
             Effect::Done { connection } => {
@@ -248,14 +249,13 @@ impl<W: World> ShardLoop<W> {
 
     fn begin_disk(&mut self, io: IoId, op: DiskOp) {
         if let DiskOp::Write { file, position, data } = op {
-            let follows = self.writes.file == Some(file) && self.writes.end == position;
-            if !follows {
+            if self.writes.must_begin_before(file, position) {
                 self.flush_writes();
-                self.writes.file = Some(file);
-                self.writes.position = position;
             }
-            self.writes.end = position + data.len() as u64;
-            self.writes.data.push((io, data));
+            self.writes.push(io, file, position, data);
+            if self.writes.are_enough() {
+                self.flush_writes();
+            }
             return;
         }
         self.flush_writes();
@@ -266,9 +266,8 @@ impl<W: World> ShardLoop<W> {
     }
 
     fn flush_writes(&mut self) {
-        if let Some(file) = self.writes.file.take() {
-            let data = mem::take(&mut self.writes.data);
-            self.world.disk().submit_writes(file, self.writes.position, data, &self.done);
+        for Gathered { file, position, data, .. } in self.writes.drain() {
+            self.world.disk().submit_writes(file, position, data, &self.done);
         }
     }
 
