@@ -45,7 +45,7 @@ pub fn run(settings: ServeSettings) -> ExitCode {
 /// How many threads may wait for the disk at once.
 const BLOCKING_THREADS: usize = 64;
 
-/// How many descriptors are kept for other things than files and connections.
+/// How many descriptors are kept for other things than files and connections, at least; a sixteenth if that is more.
 const DESCRIPTORS_KEPT: u64 = 64;
 
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
@@ -53,17 +53,17 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Asks the operating system for as many open files as it gives, and says how many of them segments may take.
-fn files_open_max() -> usize {
+/// Asks the operating system for as many open files as it gives, and says how many of them segments and connections may take.
+fn open_max() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.maximum.is_none() {
         limit.current = limit.maximum;
         let _ = setrlimit(Resource::Nofile, limit);
         limit = getrlimit(Resource::Nofile);
     }
-    let all = limit.current.unwrap_or(1 << 20).saturating_sub(DESCRIPTORS_KEPT);
-    // The other half is for connections.
-    usize::try_from(all / 2).unwrap_or(usize::MAX).max(16)
+    let all = limit.current.unwrap_or(1 << 20);
+    let open = all.saturating_sub(DESCRIPTORS_KEPT.max(all / 16));
+    usize::try_from(open).unwrap_or(usize::MAX).max(16)
 }
 
 /// A buffer's size; -1 leaves it to the operating system.
@@ -76,7 +76,7 @@ async fn run_broker(resolved: Resolved) -> ExitCode {
     for key in &without_effect {
         tracing::warn!(key, "this setting of Apache Kafka's has no effect here");
     }
-    let disk = RealDisk::new(&data, files_open_max());
+    let disk = RealDisk::new(&data, open_max());
     let buffers = SocketBuffers {
         send: buffer_bytes(&configuration, "socket.send.buffer.bytes"),
         receive: buffer_bytes(&configuration, "socket.receive.buffer.bytes"),

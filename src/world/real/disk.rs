@@ -35,7 +35,9 @@ pub struct RealDisk {
 struct Folder {
     root: PathBuf,
     table: Mutex<Table>,
+    /// How many descriptors there are for files and connections together, and how many of them are connections'.
     open_max: usize,
+    sockets: AtomicUsize,
     /// Opened once, before anything is written: the operating system tells of a failed write-back only who had a file open when
     /// it happened, or whoever asks first.
     whole: Option<File>,
@@ -54,6 +56,16 @@ struct Table {
 struct OpenFile {
     file: Arc<File>,
     last_used: u64,
+}
+
+/// The descriptor of a connection, until it is dropped.
+#[derive(Debug)]
+pub(super) struct SocketPlace(Arc<Folder>);
+
+impl Drop for SocketPlace {
+    fn drop(&mut self) {
+        self.0.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// An open file.
@@ -80,7 +92,8 @@ async fn run_blocking<T: Send + 'static>(
 }
 
 impl RealDisk {
-    /// The data folder at `root`, which exists, with at most `open_max` files open at once.
+    /// The data folder at `root`, which exists. It has so many files open at once that there are at most `open_max` with the
+    /// connections.
     pub fn new(root: &Path, open_max: usize) -> Self {
         let directories = HashMap::from([
             (DirectoryId::DATA, String::new()),
@@ -88,7 +101,17 @@ impl RealDisk {
         ]);
         let table = Mutex::new(Table { directories, open: HashMap::new(), clock: 0 });
         let whole = File::open(root).ok();
-        Self { folder: Arc::new(Folder { root: root.to_owned(), table, open_max, whole }) }
+        let sockets = AtomicUsize::new(0);
+        Self { folder: Arc::new(Folder { root: root.to_owned(), table, open_max, sockets, whole }) }
+    }
+
+    /// There is another connection: files make room for it. None if connections have as much as they may: without a file no
+    /// record can be written.
+    pub(super) fn take_socket_place(&self) -> Option<SocketPlace> {
+        let others = self.folder.sockets.fetch_add(1, Ordering::Relaxed);
+        let place = SocketPlace(Arc::clone(&self.folder));
+        self.folder.make_room(&mut self.folder.table());
+        (others < self.folder.open_max / 4 * 3).then_some(place)
     }
 }
 
@@ -184,10 +207,14 @@ impl Folder {
         table.clock += 1;
         let last_used = table.clock;
         table.open.insert(file, OpenFile { file: Arc::clone(&opened), last_used });
-        if table.open.len() > self.open_max {
+        self.make_room(&mut table);
+        opened
+    }
+
+    fn make_room(&self, table: &mut Table) {
+        if table.open.len() + self.sockets.load(Ordering::Relaxed) > self.open_max {
             table.close_oldest();
         }
-        opened
     }
 
     fn perform(&self, op: DiskOp) -> io::Result<DiskResult> {
@@ -334,12 +361,17 @@ impl Table {
         Some(Arc::clone(&open.file))
     }
 
-    /// Closes an eighth of the files: those that were not used for longest.
+    /// Closes an eighth of the files: those that were not used for longest, and that nobody else holds open.
     fn close_oldest(&mut self) {
-        let mut uses: Vec<u64> = self.open.values().map(|open| open.last_used).collect();
+        let is_held = |open: &OpenFile| Arc::strong_count(&open.file) > 1;
+        let closable = self.open.values().filter(|open| !is_held(open));
+        let mut uses: Vec<u64> = closable.map(|open| open.last_used).collect();
+        if uses.is_empty() {
+            return;
+        }
         let count = uses.len() / 8;
         let (_, &mut limit, _) = uses.select_nth_unstable(count);
-        self.open.retain(|_, open| open.last_used > limit);
+        self.open.retain(|_, open| open.last_used > limit || is_held(open));
     }
 }
 
@@ -485,5 +517,45 @@ impl Disk for RealDisk {
     fn space(&self) -> io::Result<(u64, u64)> {
         let figures = statvfs(&self.folder.root)?;
         Ok((figures.f_bavail * figures.f_frsize, figures.f_blocks * figures.f_frsize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_core::{disk::FileName, types::Offset};
+
+    use super::*;
+
+    const OPEN_MAX: usize = 16;
+
+    fn segment(offset: usize) -> FileRef {
+        let offset = Offset(i64::try_from(offset).expect("there are few"));
+        FileRef { directory: DirectoryId::DATA, name: FileName::segment(offset, "log") }
+    }
+
+    #[test]
+    fn files_make_room_for_connections_and_connections_leave_some() {
+        let root = std::env::temp_dir().join(format!("ottla-open-{}", std::process::id()));
+        fs::create_dir_all(&root).expect("a folder");
+        let disk = RealDisk::new(&root, OPEN_MAX);
+        let open = || disk.folder.table().open.len();
+        for offset in 0..2 * OPEN_MAX {
+            disk.folder.create(segment(offset)).expect("a file");
+            assert!(open() <= OPEN_MAX);
+        }
+        // Who holds a file open keeps its descriptor: to close it would free none.
+        let first = disk.folder.open(segment(0)).expect("the first");
+        let mut places = Vec::new();
+        while let Some(place) = disk.take_socket_place() {
+            places.push(place);
+            assert!(open() + places.len() <= OPEN_MAX);
+        }
+        assert_eq!(places.len(), OPEN_MAX / 4 * 3);
+        assert!(disk.folder.table().open.contains_key(&segment(0)));
+        drop(first);
+        // A place that is given back is another's.
+        places.pop();
+        assert!(disk.take_socket_place().is_some());
+        fs::remove_dir_all(root).expect("its end");
     }
 }

@@ -20,8 +20,8 @@ pub struct RealWorld {
 
 impl RealWorld {
     /// The world as seen from a data folder.
-    pub const fn new(disk: RealDisk, clock: RealClock, buffers: SocketBuffers) -> Self {
-        Self { net: RealNet::new(buffers), disk, clock }
+    pub fn new(disk: RealDisk, clock: RealClock, buffers: SocketBuffers) -> Self {
+        Self { net: RealNet::new(buffers, disk.clone()), disk, clock }
     }
 }
 

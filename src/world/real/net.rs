@@ -17,7 +17,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::disk::RealHandle;
+use super::{
+    RealDisk,
+    disk::{RealHandle, SocketPlace},
+};
 use crate::world::{Listener, Net, Outgoing, Reader, Writer};
 
 /// How much the kernel keeps for each connection, in bytes; none for as much as the operating system likes.
@@ -33,15 +36,17 @@ pub struct SocketBuffers {
 }
 
 /// TCP.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RealNet {
     buffers: SocketBuffers,
+    /// It shares descriptors with the connections.
+    disk: RealDisk,
 }
 
 impl RealNet {
     /// A network whose connections have such buffers.
-    pub const fn new(buffers: SocketBuffers) -> Self {
-        Self { buffers }
+    pub const fn new(buffers: SocketBuffers, disk: RealDisk) -> Self {
+        Self { buffers, disk }
     }
 }
 
@@ -58,13 +63,16 @@ impl Net for RealNet {
         if let Some(bytes) = self.buffers.receive {
             sockopt::set_socket_recv_buffer_size(&listener, bytes)?;
         }
-        Ok(RealListener(listener))
+        Ok(RealListener { listener, disk: self.disk.clone() })
     }
 }
 
 /// A listening socket.
 #[derive(Debug)]
-pub struct RealListener(TcpListener);
+pub struct RealListener {
+    listener: TcpListener,
+    disk: RealDisk,
+}
 
 impl Listener for RealListener {
     type Reader = RealReader;
@@ -72,29 +80,37 @@ impl Listener for RealListener {
     type Handle = RealHandle;
 
     fn local_address(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 
     async fn accept(&mut self) -> io::Result<(RealReader, RealWriter, SocketAddr)> {
-        let (stream, peer) = self.0.accept().await?;
+        let (stream, peer) = self.listener.accept().await?;
+        let place = self.disk.take_socket_place().ok_or(Errno::MFILE)?;
         // Responses are written whole; to wait for more would only delay them.
         stream.set_nodelay(true)?;
-        let stream = Arc::new(stream);
-        let writer = RealWriter { stream: Arc::clone(&stream), progress: Arc::default() };
-        Ok((RealReader(stream), writer, peer))
+        let socket = Arc::new(Socket { stream, _place: place });
+        let writer = RealWriter { socket: Arc::clone(&socket), progress: Arc::default() };
+        Ok((RealReader(socket), writer, peer))
     }
+}
+
+/// A connection. It gives its place back once it is closed.
+#[derive(Debug)]
+struct Socket {
+    stream: TcpStream,
+    _place: SocketPlace,
 }
 
 /// The half of a socket that is read.
 #[derive(Debug)]
-pub struct RealReader(Arc<TcpStream>);
+pub struct RealReader(Arc<Socket>);
 
 impl Reader for RealReader {
     async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         loop {
-            match self.0.try_read_buf(buffer) {
+            match self.0.stream.try_read_buf(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.0.readable().await?;
+                    self.0.stream.readable().await?;
                 }
                 result => return result,
             }
@@ -105,7 +121,7 @@ impl Reader for RealReader {
 /// The half of a socket that is written.
 #[derive(Debug)]
 pub struct RealWriter {
-    stream: Arc<TcpStream>,
+    socket: Arc<Socket>,
     progress: Arc<AtomicU64>,
 }
 
@@ -140,7 +156,7 @@ impl Writer for RealWriter {
             };
             match result {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.stream.writable().await?;
+                    self.socket.stream.writable().await?;
                 }
                 result => result?,
             }
@@ -152,7 +168,7 @@ impl Writer for RealWriter {
     }
 
     async fn shutdown(&mut self) -> io::Result<()> {
-        rustix::net::shutdown(&*self.stream, rustix::net::Shutdown::Write)?;
+        rustix::net::shutdown(&self.socket.stream, rustix::net::Shutdown::Write)?;
         Ok(())
     }
 }
@@ -167,7 +183,7 @@ fn as_slice(piece: &Outgoing<RealHandle>) -> Option<IoSlice<'_>> {
 impl RealWriter {
     fn try_write_bytes(&self, pieces: &mut VecDeque<Outgoing<RealHandle>>) -> io::Result<()> {
         let slices: Vec<IoSlice<'_>> = pieces.iter().map_while(as_slice).take(SLICES_MAX).collect();
-        let mut written = self.stream.try_write_vectored(&slices)?;
+        let mut written = self.socket.stream.try_write_vectored(&slices)?;
         self.progress.fetch_add(written as u64, Ordering::Relaxed);
         while let Some(Outgoing::Bytes(front)) = pieces.front_mut() {
             let part = written.min(front.len());
@@ -183,10 +199,11 @@ impl RealWriter {
 
     /// The bytes go from the page cache to the socket without a detour.
     fn try_send_file(&self, handle: &RealHandle, position: u64, length: u64) -> io::Result<u64> {
-        self.stream.try_io(Interest::WRITABLE, || {
+        self.socket.stream.try_io(Interest::WRITABLE, || {
             let mut offset = position;
             let count = usize::try_from(length).unwrap_or(usize::MAX);
-            match rustix::fs::sendfile(&*self.stream, handle.file(), Some(&mut offset), count) {
+            match rustix::fs::sendfile(&self.socket.stream, handle.file(), Some(&mut offset), count)
+            {
                 Ok(0) => Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the segment ends before the range that was to be sent",
