@@ -9,6 +9,7 @@
 //! - [`group`]: consumers and their coordinator.
 //! - [`harness`] searches a model, walks in it at random, and says how many states there were and what was violated.
 //! - [`replication`]: a partition on several brokers.
+//! - [`schedules`]: counterexamples that are kept.
 //! - [`registry`] lists all configurations: a model with bounds, the figures that are expected of it, and the mutants that it
 //!   must notice.
 
@@ -19,3 +20,4 @@ pub mod group;
 pub mod harness;
 pub mod registry;
 pub mod replication;
+pub mod schedules;

@@ -68,12 +68,12 @@ enum Command {
         #[arg(long, value_name = "ID")]
         mutant: Option<String>,
     },
-    /// Tell the shortest story of one configuration with a mutant
+    /// Tell the shortest story of one configuration with a mutant, or of settings that lose records
     Story {
-        /// The configuration
+        /// The configuration; without a mutant, settings by their name in `cargo sim advise`
         name: String,
         /// The mutant
-        mutant: String,
+        mutant: Option<String>,
         /// Of what is violated: this property
         #[arg(long, value_name = "NAME")]
         property: Option<String>,
@@ -81,7 +81,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         schedule: Option<PathBuf>,
     },
-    /// Run the counterexamples that were kept, with their mutants and without
+    /// Run the counterexamples that were kept, with what they are of and with what mends it
     Regress,
     /// Run one of them in this process, and print what came of it as JSON
     #[command(hide = true)]
@@ -133,8 +133,13 @@ fn main() -> ExitCode {
             let walks = Walks { seed, count: walks, steps, time: Duration::from_secs(time) };
             one::plant(mutant.as_deref()).and_then(|()| one::walk(only.as_deref(), &walks))
         }
-        Command::Story { name, mutant, property, schedule } => one::plant(Some(&mutant))
-            .and_then(|()| one::story(&name, &mutant, property.as_deref(), schedule.as_deref())),
+        Command::Story { name, mutant: None, schedule, .. } => {
+            one::story_of_settings(&name, schedule.as_deref())
+        }
+        Command::Story { name, mutant: Some(mutant), property, schedule } => {
+            one::plant(Some(&mutant))
+                .and_then(|()| one::story(&name, &mutant, property.as_deref(), schedule.as_deref()))
+        }
         Command::Regress => regress::run(),
         Command::Replay { name, mutant } => {
             one::plant(mutant.as_deref()).and_then(|()| regress::replay(&name))

@@ -9,6 +9,8 @@ use super::{Acks, Flush, LOST, Question, SKIPPED, Tell, look};
 pub struct Mend {
     /// What is to be changed.
     pub changes: Vec<String>,
+    /// The settings with these changes.
+    pub question: Question,
     /// In how many states it was seen to hold.
     pub states: usize,
 }
@@ -53,17 +55,16 @@ fn replicas(question: &mut Question) -> Option<String> {
 
 /// Finds what keeps the promise; `lost` says which of the two models has broken it.
 pub(super) fn find(question: &Question, lost: [bool; 2], tell: &mut Tell<'_>) -> Option<Mend> {
-    let mut mend = Mend { changes: Vec::new(), states: 0 };
+    let mut mend = Mend { changes: Vec::new(), question: *question, states: 0 };
     let [partition, consumers] = lost;
     if partition {
-        let (changes, states) = try_all(question, tell)?;
-        mend.changes.extend(changes);
-        mend.states += states;
+        mend = try_all(question, tell)?;
     }
     if consumers {
-        let mended = Question { consumer: Commits::AfterProcessing, ..*question };
-        let outcome =
-            look(&mended.group(), SKIPPED, &mut |progress| tell("what would mend it", progress));
+        mend.question.consumer = Commits::AfterProcessing;
+        let outcome = look(&mend.question.group(), SKIPPED, &mut |progress| {
+            tell("what would mend it", progress)
+        });
         if !outcome.exhausted {
             return None;
         }
@@ -73,7 +74,7 @@ pub(super) fn find(question: &Question, lost: [bool; 2], tell: &mut Tell<'_>) ->
     Some(mend)
 }
 
-fn try_all(question: &Question, tell: &mut Tell<'_>) -> Option<(Vec<String>, usize)> {
+fn try_all(question: &Question, tell: &mut Tell<'_>) -> Option<Mend> {
     let singles = CHANGES.iter().map(|change| vec![*change]);
     let pairs = CHANGES
         .iter()
@@ -87,7 +88,7 @@ fn try_all(question: &Question, tell: &mut Tell<'_>) -> Option<(Vec<String>, usi
             tell("what would mend it", progress);
         });
         if outcome.exhausted {
-            return Some((names, outcome.unique));
+            return Some(Mend { changes: names, question: mended, states: outcome.unique });
         }
     }
     None

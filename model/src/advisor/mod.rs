@@ -26,7 +26,9 @@ pub use text::{sentence, text};
 use std::time::Duration;
 
 pub use crate::harness::Progress;
-use crate::harness::{Limits, Line, Outcome, Story, Violation, visit_all};
+use crate::harness::{
+    Limits, Line, Outcome, Replayed, Story, Violation, replay as take, visit_all,
+};
 
 /// What comes of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +161,35 @@ pub fn ask(question: &Question, tell: &mut Tell<'_>) -> Answer {
         losses,
         repeat: repeat.flatten(),
         mend: mend.flatten(),
+    }
+}
+
+/// The shortest way to lose a record, in the model's own actions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counterexample {
+    /// What is violated in the end.
+    pub property: String,
+    /// What happens.
+    pub actions: Vec<String>,
+    /// What would keep the promise.
+    pub mend: Mend,
+}
+
+/// Looks for it. Nothing if there is none, or nothing that would mend it.
+pub fn counterexample(question: &Question, tell: &mut Tell<'_>) -> Option<Counterexample> {
+    let (partition, consumers) = search_both(question, tell);
+    let lost = [partition.violation.is_some(), consumers.violation.is_some()];
+    let Violation { properties, actions, .. } = partition.violation.or(consumers.violation)?;
+    let property = properties.into_iter().next()?;
+    Some(Counterexample { property, actions, mend: mend::find(question, lost, tell)? })
+}
+
+/// Takes the steps of a counterexample that violates this property once more, with these settings.
+pub fn replay(question: &Question, property: &str, steps: &[&str]) -> Replayed {
+    if SKIPPED.contains(&property) {
+        take(&question.group(), steps, SKIPPED)
+    } else {
+        take(&question.replication(), steps, LOST)
     }
 }
 

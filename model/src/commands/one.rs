@@ -1,15 +1,20 @@
 //! What is done with one configuration, in this process.
 
 use std::{
+    fs,
     io::{self, IsTerminal, Write},
     net::SocketAddr,
     path::Path,
 };
 
 use ottla_core::mutants::Mutant;
-use ottla_model::harness::{Limits, Order, Progress, Violation, Walks, counted};
+use ottla_model::{
+    advisor::{self, Question},
+    harness::{Limits, Order, Progress, Violation, Walks, counted},
+    schedules,
+};
 
-use super::{chosen, named, regress};
+use super::{chosen, named};
 
 /// Plants a mutant, for the rest of this process.
 pub(crate) fn plant(id: Option<&str>) -> Result<(), String> {
@@ -70,13 +75,34 @@ pub(crate) fn story(
     let outcome = configuration.subject.search(Order::Breadth, &limits, &mut show);
     end_line();
     if let (Some(path), Some(violation)) = (schedule, &outcome.violation) {
-        regress::write(path, name, mutant, violation)?;
+        write(path, &schedules::file_of_rule(name, mutant, violation))?;
     }
     match &outcome.violation {
         Some(violation) => print!("{}", retold(&configuration.subject.lanes(), violation)),
         None => println!("nothing is violated in {} states", counted(outcome.unique)),
     }
     Ok(outcome.violation.is_some())
+}
+
+/// Tells the shortest story of settings with which a broker that is alone can lose records.
+pub(crate) fn story_of_settings(name: &str, schedule: Option<&Path>) -> Result<bool, String> {
+    let question = Question::named(name);
+    let question = question.ok_or_else(|| {
+        let names: Vec<_> = advisor::alone().iter().map(Question::name).collect();
+        format!("with which mutant? Without one, there are the settings {}", names.join(" "))
+    })?;
+    let answer = advisor::ask(&question, &mut |_, progress| show(progress));
+    let found = advisor::counterexample(&question, &mut |_, progress| show(progress));
+    end_line();
+    if let (Some(path), Some(found)) = (schedule, &found) {
+        write(path, &schedules::file_of_settings(&question, found).1)?;
+    }
+    print!("{}", advisor::text(&answer));
+    Ok(found.is_some())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn retold(lanes: &[String], violation: &Violation) -> String {

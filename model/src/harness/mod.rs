@@ -19,6 +19,7 @@ pub use configuration::{Caught, Configuration, Size, Verdict};
 pub use model::{Expectation, Model, Property};
 pub use outcome::{Outcome, Progress, Violation, counted};
 pub use schedule::Replayed;
+pub(crate) use schedule::replay;
 pub use search::{Limits, search, visit_all};
 pub use subject::{Line, Order, Story, Subject};
 pub use walk::{Walks, WalksOutcome};

@@ -17,13 +17,15 @@ pub struct Replayed {
     pub refused: Option<(String, Vec<String>)>,
 }
 
-/// Takes the actions of these names, one after the other, until one cannot be taken or something is violated.
-pub(super) fn replay<M>(model: &M, names: &[&str]) -> Replayed
+/// Takes the actions of these names, one after the other, until one cannot be taken or something is violated: of these properties,
+/// or of all if none is named.
+pub(crate) fn replay<M>(model: &M, names: &[&str], only: &[&str]) -> Replayed
 where
     M: Story,
     M::Action: Debug,
 {
     let mut properties = Properties::of(model);
+    properties.keep(only);
     let mut state = model.init_states().swap_remove(0);
     let mut replayed = Replayed { steps: 0, violated: Vec::new(), refused: None };
     for name in names {

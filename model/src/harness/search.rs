@@ -241,7 +241,7 @@ impl<M: Model> Properties<M> {
     }
 
     /// Leaves out all properties but some.
-    fn keep(&mut self, only: &[&str]) {
+    pub(super) fn keep(&mut self, only: &[&str]) {
         self.always.retain(|property| only.is_empty() || only.contains(&property.name));
         assert!(!self.always.is_empty(), "there is something to look for");
     }

@@ -106,7 +106,7 @@ where
     }
 
     fn replay(&self, names: &[&str]) -> Replayed {
-        replay(self, names)
+        replay(self, names, &[])
     }
 
     #[cfg(feature = "checker")]
