@@ -33,19 +33,31 @@ pub fn choose_families(question: &Question, families: &mut BTreeSet<Family>) {
     }
 }
 
+/// A producer's `acks`.
+pub const fn acks(question: &Question) -> i16 {
+    match question.acks {
+        Acks::None => 0,
+        Acks::Leader => 1,
+        Acks::All => -1,
+    }
+}
+
+/// The topic's `flush.messages`; relaxed, it is as good as never by itself.
+pub const fn flush_messages(question: &Question) -> u64 {
+    match question.flush {
+        Flush::System => 1 << 40,
+        Flush::Fsync => 1,
+    }
+}
+
 /// Has clients do what the question names.
 pub fn choose_work(question: &Question, workload: &mut WorkloadPlan, dice: &mut Dice) {
-    let Question { acks, flush, consumer, faults, .. } = *question;
+    let Question { flush, consumer, faults, .. } = *question;
     let is_relaxed = flush == Flush::System;
     workload.become_advised(
         Advised {
-            acks: match acks {
-                Acks::None => 0,
-                Acks::Leader => 1,
-                Acks::All => -1,
-            },
-            // As good as never by itself.
-            flush_messages: if is_relaxed { 1 << 40 } else { 1 },
+            acks: acks(question),
+            flush_messages: flush_messages(question),
             commits: consumer,
             clients_crash: faults.crashes > 0,
             // A group cannot have processed what is gone before it was read: what is lost so is the partition's.

@@ -34,6 +34,8 @@ pub mod replay;
 #[cfg(madsim)]
 pub mod run;
 #[cfg(madsim)]
+pub mod script;
+#[cfg(madsim)]
 pub mod timers;
 #[cfg(madsim)]
 pub mod trace;

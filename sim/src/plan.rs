@@ -15,6 +15,7 @@ use crate::{
     faults::{Family, FaultId},
     nemesis::NemesisPlan,
     net::NetPlan,
+    script::Script,
     workload::WorkloadPlan,
 };
 
@@ -39,6 +40,8 @@ pub struct Plan {
     pub nemesis: NemesisPlan,
     /// What clients do.
     pub workload: WorkloadPlan,
+    /// What happens step by step, if that is not drawn.
+    pub script: Option<Script>,
     /// For how long the world is troubled.
     pub chaos: Duration,
     /// For how long everything may take to come to an end, once the world is whole.
@@ -58,6 +61,8 @@ pub struct Overrides {
     pub operations: Option<u64>,
     /// The settings and the faults are those of this question.
     pub advised: Option<Question>,
+    /// Nothing is drawn that is of consequence: this is done.
+    pub script: Option<Script>,
 }
 
 /// How often a run is without any faults: it tells bugs of the simulator from the broker's.
@@ -73,6 +78,31 @@ const FAMILY: u64 = MILLION / 2;
 impl Plan {
     /// Draws everything.
     pub fn draw(seed: u64, overrides: &Overrides) -> Self {
+        let plan = Self::draw_world(seed, overrides);
+        match &overrides.script {
+            Some(script) => plan.follow(script.clone().with(overrides.advised)),
+            None => plan,
+        }
+    }
+
+    /// The same world without whatever was drawn of it.
+    fn follow(self, script: Script) -> Self {
+        let workload = script.workload();
+        let mut settings = Script::settings();
+        settings.extend(workload.broker_settings());
+        Self {
+            families: BTreeSet::new(),
+            settings,
+            net: Script::net(),
+            disks: vec![Script::disk(); self.disks.len()],
+            nemesis: NemesisPlan::draw(&mut Dice::new(self.seed, "nemesis", 0), &|_| false),
+            workload,
+            script: Some(script),
+            ..self
+        }
+    }
+
+    fn draw_world(seed: u64, overrides: &Overrides) -> Self {
         let stream = |purpose| Dice::new(seed, purpose, 0);
         let brokers = 1;
         let mut families = draw_families(&mut stream("families"));
@@ -114,6 +144,7 @@ impl Plan {
             disks,
             nemesis,
             workload,
+            script: None,
             chaos: overrides.chaos.unwrap_or(chaos),
             calm_max: Duration::from_secs(900),
         }
@@ -143,6 +174,9 @@ impl Plan {
         }
         lines.push(("nemesis".into(), self.nemesis.banner()));
         lines.push(("workload".into(), self.workload.banner()));
+        if let Some(script) = &self.script {
+            lines.push(("schedule".into(), script.schedule().name.into()));
+        }
         lines
     }
 }

@@ -195,15 +195,22 @@ async fn live(plan: &Plan, environment: Environment) -> Ended {
     for broker in &world.brokers {
         broker.start();
     }
-    let mut dice = Dice::new(plan.seed, "nemesis-events", 0);
-    nemesis::begin(&world, &plan.nemesis, &mut dice);
-    let healer = world.clone();
-    timers.call_after(plan.chaos, move || {
-        healer.environment.trace.row(Place::World, Kind::Phase, [1, 0, 0], || "calm".into());
-        healer.heal();
-    });
+    if plan.script.is_none() {
+        let mut dice = Dice::new(plan.seed, "nemesis-events", 0);
+        nemesis::begin(&world, &plan.nemesis, &mut dice);
+        let healer = world.clone();
+        timers.call_after(plan.chaos, move || {
+            healer.environment.trace.row(Place::World, Kind::Phase, [1, 0, 0], || "calm".into());
+            healer.heal();
+        });
+    }
     let dice = Dice::new(plan.seed, "workload-events", 0);
-    let work = workload::run(world.stage(), plan.workload.clone(), dice);
+    let work = async {
+        match &plan.script {
+            Some(script) => script.run(&world, plan.workload.clone(), dice).await,
+            None => workload::run(world.stage(), plan.workload.clone(), dice).await,
+        }
+    };
     let outcome = tokio::select! {
         biased;
         outcome = work => Some(outcome),
@@ -286,7 +293,7 @@ fn conclude(
         replayed = Some((told_again.inputs, told_again.left_out));
         events = told_again.events;
     }
-    let is_idle = operations.values().sum::<u64>() < OPERATIONS_MIN;
+    let is_idle = plan.script.is_none() && operations.values().sum::<u64>() < OPERATIONS_MIN;
     let is_harmless = !plan.families.is_empty() && struck.is_empty() && plan.dropped.is_empty();
     if verdict == Verdict::Good && (is_idle || is_harmless) {
         verdict = Verdict::Invalid;

@@ -7,6 +7,7 @@ pub(crate) mod log_lines;
 mod meta;
 mod options;
 mod pinned;
+mod regress;
 mod report;
 mod run;
 mod shrink;
@@ -51,6 +52,8 @@ enum Command {
     Mutants(MutantsArgs),
     /// Check what `ottla prove` says of settings that a single broker can show
     Advise(advise::AdviseArgs),
+    /// Run the model's counterexamples that a single broker can show
+    Regress(regress::RegressArgs),
     /// Check that the model accepts what the broker does, step by step
     Conform(conform::ConformArgs),
 }
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Mutants(args) => crate::mutants::run(args),
         Command::Advise(args) => advise::run(&args),
+        Command::Regress(args) => regress::run(&args),
         Command::Conform(args) => conform::run(&args),
     }
 }

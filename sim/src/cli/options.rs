@@ -4,11 +4,12 @@ use std::{fmt, time::Duration};
 
 use clap::Args;
 use ottla_core::mutants::Mutant;
-use ottla_model::advisor::Question;
+use ottla_model::{advisor::Question, schedules};
 
 use crate::{
     faults::{Family, FaultRow},
     plan::Overrides,
+    script::Script,
 };
 
 /// What is to be otherwise than the seed decides.
@@ -29,6 +30,9 @@ pub struct RunOptions {
     /// Take the settings and the faults of a question to the advisor; see `cargo sim advise`
     #[arg(long, value_name = "NAME", value_parser = question)]
     pub advised: Option<Question>,
+    /// Do what a schedule of the model says, and nothing that is drawn; see `cargo sim regress`
+    #[arg(long, value_name = "NAME", value_parser = schedule)]
+    pub schedule: Option<Script>,
     /// Plant a mutant
     #[arg(long, value_name = "ID", value_parser = mutant)]
     pub mutant: Option<Mutant>,
@@ -48,6 +52,10 @@ fn question(name: &str) -> Result<Question, String> {
     })
 }
 
+fn schedule(name: &str) -> Result<Script, String> {
+    Script::read(schedules::named(name)?)
+}
+
 impl RunOptions {
     /// What is to be otherwise.
     pub fn overrides(&self) -> Overrides {
@@ -57,6 +65,7 @@ impl RunOptions {
             chaos: self.chaos_ms.map(Duration::from_millis),
             operations: self.operations,
             advised: self.advised,
+            script: self.schedule.clone(),
         }
     }
 
@@ -78,6 +87,9 @@ impl RunOptions {
         }
         if let Some(question) = self.advised {
             add("--advised", question.name());
+        }
+        if let Some(script) = &self.schedule {
+            add("--schedule", script.schedule().name.to_owned());
         }
         if let Some(mutant) = self.mutant {
             add("--mutant", mutant.id().to_owned());

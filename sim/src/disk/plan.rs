@@ -82,6 +82,8 @@ pub struct DiskPlan {
     pub bytes: u64,
     /// What survives a power loss, each as often as it is named here.
     pub survivals: Vec<Survival>,
+    /// A sync that is under way when a process ends has done nothing; else the dice say what of it was done.
+    pub drops_syncs: bool,
     /// Where it may spoil what is durable.
     pub atlas: Atlas,
 }
@@ -102,6 +104,7 @@ impl Default for DiskPlan {
             full_max: Duration::from_secs(10),
             bytes: 16 << 30,
             survivals: vec![Survival::All],
+            drops_syncs: false,
             atlas: Atlas::Spared,
         }
     }
@@ -152,6 +155,7 @@ impl DiskPlan {
             full_max: Duration::from_millis(dice.magnitude(500..20_000)),
             bytes: 16 << 30,
             survivals,
+            drops_syncs: false,
             atlas,
         }
     }

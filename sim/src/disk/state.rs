@@ -384,7 +384,9 @@ impl State {
         }
         let mut process = self.process.take()?;
         for pending in process.pending.values_mut() {
-            if let Some(begun) = pending.begun.take() {
+            if let Some(begun) = pending.begun.take()
+                && !(self.plan.drops_syncs && matches!(begun, Begun::Syncing { .. }))
+            {
                 begun.abandon(&mut self.image, &mut self.dice);
             }
         }

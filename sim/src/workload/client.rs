@@ -72,6 +72,8 @@ pub struct Client {
     pub operations_max: u64,
     /// The advisor's word is checked: what is not to be acknowledged is once it is sent.
     pub is_advised: bool,
+    /// It does what a schedule says: nothing is drawn that is of consequence.
+    pub is_scripted: bool,
     /// What it knows of topics, by name.
     pub topics: BTreeMap<String, Topic>,
     brokers: Vec<SocketAddr>,
@@ -93,6 +95,7 @@ impl Client {
             plans: parts.plan.topics.clone(),
             operations_max: parts.plan.operations_max.unwrap_or(u64::MAX),
             is_advised: parts.plan.is_advised,
+            is_scripted: parts.plan.is_scripted,
             topics: BTreeMap::new(),
             brokers: parts.stage.brokers.clone(),
             connection: None,
@@ -163,12 +166,17 @@ impl Client {
         Connection::open(net, address, timers, &self.recorder, &self.name, CONNECT_LIMIT).await
     }
 
+    /// Gives up its connection.
+    pub fn disconnect(&mut self) {
+        self.connection = None;
+    }
+
     /// A version of an API, any of those from `least` on.
     pub fn version(&mut self, key: ApiKey, least: i16) -> i16 {
         let (first, last) = (least.max(*key.versions().start()), *key.versions().end());
         let choices = u64::try_from(last - first + 1).unwrap_or(1);
         // The last one as often as all others together: it is what clients of today speak.
-        match self.dice.coin() {
+        match self.is_scripted || self.dice.coin() {
             true => last,
             false => first + i16::try_from(self.dice.below(choices)).unwrap_or(0),
         }

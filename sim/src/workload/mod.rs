@@ -81,31 +81,40 @@ const OFFSETS_STAY: Duration = Duration::from_secs(75);
 
 /// Has the clients work until the world was whole for long enough, and judges what they saw.
 pub async fn run(stage: Stage, plan: WorkloadPlan, dice: Dice) -> Outcome {
-    let environment = stage.environment.clone();
-    let rules = Rules {
-        offsets_expire: plan.offsets_expire,
-        sent_is_acknowledged: plan.is_advised,
-        ..Rules::default()
-    };
-    let is_forgiven = !plan.is_advised;
-    let header = Header { rules, ..Header::default() };
-    let recorder = Recorder::new(environment.clone(), header);
-    let progress = Progress::default();
-    let parts = Parts { stage, plan, recorder: recorder.clone(), progress };
+    let parts = Parts::new(stage, plan);
     let stalled = perform(&parts, dice).await;
-    let has = |families: &[Family]| environment.faults.any_struck(families);
-    if has(FORGETFUL) && is_forgiven {
-        recorder.note(0, forgets());
+    parts.judge(stalled)
+}
+
+impl Parts {
+    /// What clients share that have done nothing yet.
+    pub fn new(stage: Stage, plan: WorkloadPlan) -> Self {
+        let rules = Rules {
+            offsets_expire: plan.offsets_expire,
+            sent_is_acknowledged: plan.is_advised,
+            ..Rules::default()
+        };
+        let header = Header { rules, ..Header::default() };
+        let recorder = Recorder::new(stage.environment.clone(), header);
+        Self { stage, plan, recorder, progress: Progress::default() }
     }
-    let (history, operations, violations) = recorder.finish();
-    let damage = if has(&[Family::DiskWipe]) {
-        Damage::Wiped
-    } else if has(DAMAGING) {
-        Damage::Spoilt
-    } else {
-        Damage::None
-    };
-    oracle::judge(history, operations, violations, stalled, damage)
+
+    /// Judges what they saw, and what was not done in time.
+    pub fn judge(&self, stalled: Vec<String>) -> Outcome {
+        let has = |families: &[Family]| self.stage.environment.faults.any_struck(families);
+        if has(FORGETFUL) && !self.plan.is_advised {
+            self.recorder.note(0, forgets());
+        }
+        let (history, operations, violations) = self.recorder.finish();
+        let damage = if has(&[Family::DiskWipe]) {
+            Damage::Wiped
+        } else if has(DAMAGING) {
+            Damage::Spoilt
+        } else {
+            Damage::None
+        };
+        oracle::judge(history, operations, violations, stalled, damage)
+    }
 }
 
 /// With these, what was not synced may be gone.
@@ -139,7 +148,8 @@ async fn must_end(
     Err(stalled)
 }
 
-async fn perform(parts: &Parts, mut dice: Dice) -> Vec<String> {
+/// Has everything come to an end, once the world is whole; what does not is told.
+pub async fn perform(parts: &Parts, mut dice: Dice) -> Vec<String> {
     let Environment { timers, .. } = &parts.stage.environment;
     let progress = &parts.progress;
     let cast = Cast::begin(parts, &mut dice);

@@ -110,6 +110,8 @@ pub struct WorkloadPlan {
     pub operations_max: Option<u64>,
     /// The advisor's word is checked: nothing is forgiven that it does not forgive.
     pub is_advised: bool,
+    /// Clients do what a schedule says.
+    pub is_scripted: bool,
 }
 
 /// What a question to the advisor says of the clients.
@@ -225,6 +227,7 @@ impl WorkloadPlan {
             offsets_expire: dice.chance(MILLION / 5),
             operations_max: None,
             is_advised: false,
+            is_scripted: false,
         }
     }
 

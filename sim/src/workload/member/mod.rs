@@ -4,6 +4,7 @@ mod assign;
 pub(super) mod offsets;
 mod protocol;
 mod rebalance;
+mod scripted;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,6 +20,8 @@ use ottla_core::{
 };
 use ottla_jepsen::history::{Answer, Call, Note, Partition};
 use ottla_model::group::Commits;
+
+pub use scripted::{Act, Scripted};
 
 use super::{
     Progress,

@@ -47,7 +47,7 @@ impl Member {
         self.own(partitions).await
     }
 
-    async fn find_coordinator(&mut self) -> Result<(), Stop> {
+    pub(super) async fn find_coordinator(&mut self) -> Result<(), Stop> {
         let request = FindCoordinatorRequest {
             key: self.plan.name.clone(),
             coordinator_keys: vec![self.plan.name.clone()],
@@ -61,7 +61,7 @@ impl Member {
         if code == 0 { Ok(()) } else { Err(Stop::Unclear) }
     }
 
-    async fn join(&mut self) -> Result<JoinGroupResponse, Stop> {
+    pub(super) async fn join(&mut self) -> Result<JoinGroupResponse, Stop> {
         let owned = self.positions.values();
         let owned = owned.map(|position| (position.topic.clone(), position.index));
         let subscription = Subscription {
@@ -112,7 +112,7 @@ impl Member {
     }
 
     /// If it leads, it shares out what there is.
-    fn lead(&mut self, joined: &JoinGroupResponse) -> Vec<SyncGroupRequestAssignment> {
+    pub(super) fn lead(&mut self, joined: &JoinGroupResponse) -> Vec<SyncGroupRequestAssignment> {
         self.assigned_counts = None;
         if joined.leader != self.member_id {
             return Vec::new();
@@ -154,7 +154,7 @@ impl Member {
         shares.collect()
     }
 
-    async fn sync(
+    pub(super) async fn sync(
         &mut self,
         assignments: Vec<SyncGroupRequestAssignment>,
     ) -> Result<Vec<Named>, Stop> {
@@ -195,7 +195,7 @@ impl Member {
     }
 
     /// Takes what is new, and gives up what it has not any more.
-    async fn own(&mut self, named: Vec<Named>) -> Result<(), Stop> {
+    pub(super) async fn own(&mut self, named: Vec<Named>) -> Result<(), Stop> {
         let partitions: BTreeMap<Partition, Named> = named
             .into_iter()
             .filter_map(|(name, index)| {
