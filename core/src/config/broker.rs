@@ -93,7 +93,7 @@ broker_keys! {
         "How large each of the two files of the journal is, which small batches of many partitions become durable in; without it if 0.";
     Broker "ottla.journal.partition.bytes.max" Int Some("32768"), Rule::AtLeast(0),
         "How much partitions may have to be made durable, each on the average, to do so in the journal.";
-    Broker "ottla.journal.partitions.min" Int Some("4"), Rule::AtLeast(1),
+    Broker "ottla.journal.partitions.min" Int Some("1"), Rule::AtLeast(1),
         "How many partitions must have something to be made durable to do so in the journal.";
     Broker "ottla.metadata.snapshot.entries" Int Some("1000"), Rule::AtLeast(1),
         "After how many changes of the metadata it is written down whole, so that its log begins anew.";
