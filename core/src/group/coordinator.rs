@@ -237,6 +237,11 @@ impl Coordinator {
         self.groups.entry(id).or_insert_with(|| Group::new(name, now.timestamp))
     }
 
+    /// What is being written down, in its order.
+    pub fn writes(&self) -> impl Iterator<Item = &Write> {
+        self.writes.values()
+    }
+
     /// The groups.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
         self.groups.values()

@@ -4,6 +4,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{DiskSpace, Shard, Step, Timer};
 use crate::{
+    group::Coordinator,
     inspect::{Inspection, PartitionFigures},
     log::Log,
     machine::Effect,
@@ -71,6 +72,12 @@ impl Shard {
     /// The partitions that are here.
     pub fn partitions_here(&self) -> impl Iterator<Item = &Partition> {
         self.partitions.iter().flatten().map(|partition| &**partition)
+    }
+
+    /// The coordinators that are here, by the index of their partition.
+    pub fn coordinators_here(&self) -> impl Iterator<Item = (u32, &Coordinator)> {
+        let coordinators = self.coordinators.by_partition.iter();
+        coordinators.map(|(partition, coordinator)| (*partition, coordinator))
     }
 
     /// The partitions of each topic that are here, by the topic's name.

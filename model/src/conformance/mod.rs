@@ -7,15 +7,23 @@
 //! ([`Accepted::gaps`]), never left out in silence.
 //!
 //! - `window`: a partition's run, as far as the model follows it.
+//! - `offsets`: the same of an offset that a group has committed, by the [group model](crate::group).
 
+mod offsets;
 #[cfg(test)]
 mod tests;
 mod window;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Debug},
+};
+
+pub use offsets::Register;
 
 use serde::{Deserialize, Serialize};
 
+use offsets::Offsets;
 use window::{Given, Window};
 
 /// Where a partition's log stands: offsets.
@@ -73,6 +81,25 @@ pub enum Event {
         /// Which partition.
         partition: String,
         /// The offset of its first record.
+        offset: i64,
+    },
+    /// A group's offset of a partition stands somewhere else than before, as a coordinator that serves has it.
+    Offset {
+        /// Of which group, for which partition.
+        register: String,
+        /// Where.
+        at: Register,
+    },
+    /// Its coordinator does not serve any more.
+    Unserved {
+        /// Of which group, for which partition.
+        register: String,
+    },
+    /// A commit was acknowledged.
+    Committed {
+        /// Of which group, for which partition.
+        register: String,
+        /// The offset.
         offset: i64,
     },
     /// What else the broker was told, and how often.
@@ -144,6 +171,7 @@ struct Partition {
 pub fn accept(events: &[Event], is_damaged: bool) -> Result<Accepted, Box<Refusal>> {
     let mut accepted = Accepted::default();
     let mut partitions: BTreeMap<&str, Partition> = BTreeMap::new();
+    let mut registers: BTreeMap<&str, Offsets> = BTreeMap::new();
     for (number, event) in events.iter().enumerate() {
         let taken = match event {
             Event::Began { power_failed } => {
@@ -151,6 +179,7 @@ pub fn accept(events: &[Event], is_damaged: bool) -> Result<Accepted, Box<Refusa
                 {
                     partition.ended = Some(*power_failed || partition.ended == Some(true));
                 }
+                registers.values_mut().for_each(Offsets::begin);
                 Ok(())
             }
             Event::Stands { partition, at } => {
@@ -172,6 +201,19 @@ pub fn accept(events: &[Event], is_damaged: bool) -> Result<Accepted, Box<Refusa
                 let partition = partitions.entry(partition).or_default();
                 partition.answered(*offset, &mut accepted)
             }
+            Event::Offset { register, at } => {
+                let register = registers.entry(register).or_default();
+                register.stands(at, is_damaged, &mut accepted)
+            }
+            Event::Unserved { register } => {
+                let register = registers.entry(register).or_default();
+                register.lose_sight("a coordinator that loads anew after an error", &mut accepted);
+                Ok(())
+            }
+            Event::Committed { register, offset } => {
+                let register = registers.entry(register).or_default();
+                register.answered(*offset, &mut accepted)
+            }
             Event::Else { kind, count } => {
                 *accepted.gaps.entry(format!("told: {kind}")).or_default() += count;
                 Ok(())
@@ -180,6 +222,12 @@ pub fn accept(events: &[Event], is_damaged: bool) -> Result<Accepted, Box<Refusa
         taken.map_err(|why| Refusal { number, event: event.clone(), why })?;
     }
     Ok(accepted)
+}
+
+/// What an action is called.
+fn name_of(action: &impl Debug) -> String {
+    let text = format!("{action:?}");
+    text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 impl Partition {

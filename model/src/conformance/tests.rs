@@ -72,6 +72,50 @@ fn a_killed_process_loses_nothing_that_was_written() {
     assert!(run(&[BEGAN, at(true, [2, 2, 2, 2])]).is_err());
 }
 
+fn offset(committed: Option<i64>, under_way: &[i64]) -> Event {
+    let under_way = under_way.iter().copied().map(Some).collect();
+    Event::Offset { register: "g t-0".into(), at: Register { committed, under_way } }
+}
+
+fn committed(offset: i64) -> Event {
+    Event::Committed { register: "g t-0".into(), offset }
+}
+
+/// Two commits, of which the first is durable.
+fn commits(more: &[Event]) -> Result<Accepted, Box<Refusal>> {
+    let mut events =
+        vec![BEGAN, offset(None, &[7]), offset(None, &[7, 9]), offset(Some(7), &[9]), committed(7)];
+    events.extend_from_slice(more);
+    accept(&events, false)
+}
+
+#[test]
+fn commits_are_answered_once_they_are_durable() {
+    let accepted = commits(&[offset(Some(9), &[]), committed(9)]).expect("the model may do that");
+    assert_eq!((accepted.answers, accepted.actions["Deliver"]), (2, 2));
+    assert_eq!(accepted.actions["Written"], 2);
+    assert!(accepted.gaps.is_empty());
+    assert!(commits(&[committed(9)]).is_err(), "it is not durable");
+    assert!(commits(&[offset(Some(8), &[9])]).is_err(), "nobody has committed that");
+}
+
+#[test]
+fn what_is_durable_of_a_group_is_loaded() {
+    assert!(commits(&[POWER_FAILED, offset(Some(7), &[])]).is_ok());
+    assert!(commits(&[POWER_FAILED, offset(Some(9), &[11])]).is_ok(), "it may be on disk");
+    assert!(commits(&[BEGAN, offset(None, &[])]).is_err(), "what was acknowledged is gone");
+    assert!(commits(&[BEGAN, offset(Some(5), &[])]).is_err());
+}
+
+#[test]
+fn offsets_that_are_deleted_are_not_followed() {
+    let at = Register { committed: Some(7), under_way: vec![Some(9), None] };
+    let deleted = Event::Offset { register: "g t-0".into(), at };
+    let accepted = commits(&[deleted, offset(None, &[]), committed(9)]).expect("nobody can tell");
+    assert_eq!(accepted.gaps["an offset that is deleted"], 1);
+    assert_eq!(accepted.gaps["an answer to a commit that is not followed"], 1);
+}
+
 #[test]
 fn what_is_not_followed_is_counted() {
     let other = Event::Else { kind: "Fetch".into(), count: 3 };

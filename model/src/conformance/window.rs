@@ -5,7 +5,7 @@
 
 use ottla_core::{replica::Acks, types::Offset};
 
-use super::{Accepted, Position};
+use super::{Accepted, Position, name_of};
 use crate::{
     harness::Model,
     replication::{
@@ -79,7 +79,7 @@ impl Window {
         if !offered.contains(&action) {
             return Err(format!("{action:?} is none of {offered:?}\n{:?}", self.state));
         }
-        *accepted.actions.entry(name(&action)).or_default() += 1;
+        *accepted.actions.entry(name_of(&action)).or_default() += 1;
         let next = self.model.next_state(&self.state, action);
         self.state = next.expect("an action that is offered can be taken");
         Ok(())
@@ -217,10 +217,4 @@ impl Window {
             self.state
         ))
     }
-}
-
-/// What an action is called.
-fn name(action: &Action) -> String {
-    let text = format!("{action:?}");
-    text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }

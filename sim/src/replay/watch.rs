@@ -1,5 +1,7 @@
 //! What is seen of a shard that is told a run again: the events that the model judges.
 
+mod offsets;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use ottla_core::{
@@ -8,11 +10,22 @@ use ottla_core::{
     shard::{Input, Shard},
     types::{PartitionIndex, TopicId, TopicPartition},
     wire::{
-        ApiKey, Frame, Reader, RequestHeader, Response, decode_response_header,
-        messages::produce::ProduceResponse,
+        ApiKey, Frame, Reader, RequestHeader, Response, Wire, decode_response_header,
+        messages::{offset_commit::OffsetCommitRequest, produce::ProduceResponse},
     },
 };
 use ottla_model::conformance::{Event, Position};
+
+use self::offsets::OffsetsWatch;
+
+/// A request that was not answered.
+#[derive(Debug)]
+struct Asked {
+    key: ApiKey,
+    version: i16,
+    /// What it is to commit, if it is to commit something.
+    commit: Option<OffsetCommitRequest>,
+}
 
 /// Looks at a shard after each input.
 #[derive(Debug, Default)]
@@ -20,8 +33,10 @@ pub(super) struct Watch {
     events: Vec<Event>,
     /// Where partitions stood last, and nothing for those that are not open.
     stood: BTreeMap<TopicPartition, Option<Position>>,
+    /// Where the groups' offsets stand.
+    offsets: OffsetsWatch,
     /// The requests of each connection that were not answered.
-    asked: BTreeMap<ConnectionId, VecDeque<(ApiKey, i16)>>,
+    asked: BTreeMap<ConnectionId, VecDeque<Asked>>,
     /// What else there was.
     other: BTreeMap<String, u64>,
 }
@@ -29,6 +44,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn begin(&mut self, power_failed: bool) {
         self.asked.clear();
+        self.offsets.begin();
         self.stood.values_mut().for_each(|position| *position = None);
         self.events.push(Event::Began { power_failed });
     }
@@ -42,11 +58,18 @@ impl Watch {
     pub(super) fn look(&mut self, shard: &Shard, input: &Input, effects: &[Effect]) {
         self.note(input);
         self.look_at_partitions(shard);
+        self.offsets.look(shard, &mut self.events);
         for effect in effects {
             if let Effect::Send { connection, frame } = effect {
                 let asked = self.asked.get_mut(connection).and_then(VecDeque::pop_front);
-                if let Some((ApiKey::Produce, version)) = asked {
-                    self.answered(shard, version, frame);
+                match asked {
+                    Some(Asked { key: ApiKey::Produce, version, .. }) => {
+                        self.answered(shard, version, frame);
+                    }
+                    Some(Asked { version, commit: Some(commit), .. }) => {
+                        self.events.extend(offsets::answered(shard, &commit, version, frame));
+                    }
+                    Some(_) | None => {}
                 }
             } else if let Effect::Done { connection } = effect {
                 self.asked.get_mut(connection).and_then(VecDeque::pop_front);
@@ -57,10 +80,15 @@ impl Watch {
     fn note(&mut self, input: &Input) {
         let kind = match input {
             Input::Frame { connection, frame } => {
-                let header = RequestHeader::decode(&mut Reader::new(frame.clone()));
+                let mut reader = Reader::new(frame.clone());
+                let header = RequestHeader::decode(&mut reader);
                 let Ok(RequestHeader { key, version, .. }) = header else { return };
-                self.asked.entry(*connection).or_default().push_back((key, version));
-                if key == ApiKey::Produce {
+                let is_commit = key == ApiKey::OffsetCommit;
+                let commit = is_commit
+                    .then(|| OffsetCommitRequest::decode(&mut reader, key.version(version)).ok());
+                let asked = Asked { key, version, commit: commit.flatten() };
+                self.asked.entry(*connection).or_default().push_back(asked);
+                if is_commit || key == ApiKey::Produce {
                     return;
                 }
                 format!("{key:?}")
