@@ -6,6 +6,7 @@ use super::{Context, Partition, State};
 use crate::{
     journal::{RecordBuilder, replay::Found},
     log::Log,
+    types::Offset,
 };
 
 /// What the journal means to a partition.
@@ -13,6 +14,8 @@ use crate::{
 pub(super) struct Journaled {
     /// What the journal had of the log at the start, for when it is open, until that is durable in the log's files.
     found: Vec<Found>,
+    /// Where the log ended when it had been given that.
+    replayed_to: Offset,
     /// The life of the journal that has records of the log.
     life: u64,
     /// Its files may never have what the journal has of it, until the next start.
@@ -22,12 +25,20 @@ pub(super) struct Journaled {
 impl Partition {
     /// What the journal, in this life, has of the log that is being opened.
     pub fn set_found(&mut self, found: Vec<Found>, life: u64) {
-        self.journaled = Journaled { found, life, is_needed: false };
+        self.journaled = Journaled { found, life, ..Journaled::default() };
     }
 
     /// Appends what the journal has behind the end of the log.
     pub(super) fn replay(&mut self, log: &mut Log, context: &mut Context<'_>) {
         log.replay(&self.journaled.found, context.now, &mut context.disk);
+        self.journaled.replayed_to = log.end_offset();
+    }
+
+    /// Whether what the journal had of the log could not be shown yet. A start waits for that; a log that was opened later, for
+    /// there was no space, would be shown with an end that lies before what was told.
+    pub(super) fn is_replaying(&self) -> bool {
+        let is_behind = |log: &Log| log.acknowledgeable().offset < self.journaled.replayed_to;
+        self.has_found() && self.log().is_some_and(is_behind)
     }
 
     /// Whether all that the journal had of the log has been written, or never will be.
@@ -96,9 +107,13 @@ impl Partition {
 
     /// It has ended well.
     pub fn synced_everything(&mut self, context: &mut Context<'_>) {
+        let replayed_to = self.journaled.replayed_to;
         let Some(log) = self.log_mut() else { return };
         if log.synced_everything() {
-            self.journaled.found.clear();
+            // One that failed before it had what was found is given it when it is opened anew.
+            if log.in_files().offset >= replayed_to {
+                self.journaled.found.clear();
+            }
             self.advance(context);
         }
     }

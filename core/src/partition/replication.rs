@@ -29,7 +29,7 @@ impl Partition {
     /// Whether a client that knows the leader's epoch, or does not care (-1), may read here.
     pub fn judge_reader(&self, known: i32) -> Result<(), ErrorCode> {
         check_epoch(known, self.leader_epoch())?;
-        if self.replica.leader().is_none() {
+        if self.replica.leader().is_none() || self.is_replaying() {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
         Ok(())

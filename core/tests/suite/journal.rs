@@ -206,6 +206,37 @@ fn an_operation_fails() {
     }
 }
 
+/// A log for which there was no space at the start is opened later, and given what the journal had of it then: until that is
+/// durable in its files nobody is told of an end that lies before what was told.
+#[test]
+fn what_waits_for_space_is_read_when_it_is_whole() {
+    let mut waited = 0;
+    for seed in 0..60 {
+        let mut writer = Writer::started(seed);
+        writer.warm_up(4);
+        let ends = TOPICS.map(|topic| writer.broker.list_offset(topic, LATEST).offset);
+        writer.crash(false);
+        let space_for = writer.broker.dice.below(8);
+        writer.broker.disk.fill_after(space_for);
+        writer.broker.start();
+        writer.broker.disk.heal();
+        writer.broker.note_space(1 << 40);
+        for _ in 0..200 {
+            for (topic, end) in TOPICS.into_iter().zip(ends) {
+                let told = writer.broker.list_offset_now(topic, LATEST);
+                assert!(told.error_code != 0 || told.offset >= end, "seed {seed}: {told:?}");
+                waited += usize::from(told.error_code != 0);
+            }
+            if !writer.broker.steps_until_rest(&mut 1) {
+                break;
+            }
+        }
+        writer.broker.settle();
+        writer.check();
+    }
+    assert!(waited > 100, "it was hardly tried: {waited}");
+}
+
 /// After a stop in order all is in the segments, and nothing of the journal is left.
 #[test]
 fn a_stop_leaves_no_journal() {

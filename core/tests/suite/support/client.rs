@@ -119,11 +119,24 @@ impl Broker {
         topic: &str,
         timestamp: i64,
     ) -> ListOffsetsPartitionResponse {
-        let partition =
-            ListOffsetsPartition { partition_index: 0, timestamp, ..Default::default() };
-        let topics = vec![ListOffsetsTopic { name: topic.into(), partitions: vec![partition] }];
-        let request = ListOffsetsRequest { replica_id: -1, topics, ..Default::default() };
-        self.call(LIST_OFFSETS, request).topics.remove(0).partitions.remove(0)
+        self.call(LIST_OFFSETS, list_request(topic, timestamp))
+            .topics
+            .remove(0)
+            .partitions
+            .remove(0)
+    }
+
+    /// The same, from a broker that answers at once.
+    pub(crate) fn list_offset_now(
+        &mut self,
+        topic: &str,
+        timestamp: i64,
+    ) -> ListOffsetsPartitionResponse {
+        let connection = self.connect();
+        let ticket = self.send(connection, LIST_OFFSETS, list_request(topic, timestamp));
+        let answer = self.answer::<ListOffsetsRequest>(ticket, LIST_OFFSETS);
+        self.disconnect(connection);
+        answer.expect("it is answered at once").topics.remove(0).partitions.remove(0)
     }
 
     pub(crate) fn begin_delete_records(
@@ -175,6 +188,12 @@ impl Broker {
         assert_eq!(offsets.len(), content.records.len(), "no offset is given twice");
         content
     }
+}
+
+fn list_request(topic: &str, timestamp: i64) -> ListOffsetsRequest {
+    let partition = ListOffsetsPartition { partition_index: 0, timestamp, ..Default::default() };
+    let topics = vec![ListOffsetsTopic { name: topic.into(), partitions: vec![partition] }];
+    ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }
 }
 
 pub(crate) fn delete_request(topic: &str, offset: i64) -> DeleteRecordsRequest {
