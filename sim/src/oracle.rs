@@ -51,9 +51,6 @@ const FORGOTTEN: &[Kind] = &[Kind::LeaderEpochWentBack, Kind::PhantomOffset];
 const DAMAGE_NOTICED: &[&str] =
     &[NEXT_IN_ORDER, REPEATED_IS_KNOWN, KEEPS_OFFSETS, EPOCHS_TELL_APART];
 
-/// What clients notice besides where everything is forgotten: ids and epochs are given anew.
-const FORGOTTEN_NOTICED: &[&str] = &[IDS_ARE_UNIQUE, WRONG_EPOCH_IS_REFUSED];
-
 /// What became of what had been durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
@@ -73,8 +70,6 @@ pub const REPEATED_IS_KNOWN: &str = "a repeated batch is known";
 pub const EPOCHS_TELL_APART: &str = "offset and epoch name one record";
 /// No two producers get the same id.
 pub const IDS_ARE_UNIQUE: &str = "producer ids are unique";
-/// An epoch that a partition's leader does not have is not taken for its own.
-pub const WRONG_EPOCH_IS_REFUSED: &str = "a leader epoch that is not its own is refused";
 /// Offsets expire only where nobody lives.
 pub const KEEPS_OFFSETS: &str = "a group that lives keeps its offsets";
 
@@ -95,7 +90,7 @@ pub fn judge(
     violations.retain(|violation| {
         let property = violation.property.as_str();
         !(is_damaged && DAMAGE_NOTICED.contains(&property)
-            || is_wiped && FORGOTTEN_NOTICED.contains(&property))
+            || is_wiped && property == IDS_ARE_UNIQUE)
     });
     match check(&history) {
         Err(unusable) => violations.push(Violation {

@@ -13,7 +13,6 @@ use ottla_core::{
 use ottla_jepsen::history::{Answer, Call, Probed};
 
 use super::client::{Client, REQUEST_LIMIT, Topic, error_name};
-use crate::oracle::WRONG_EPOCH_IS_REFUSED;
 
 /// The first offset that is kept.
 pub const EARLIEST: i64 = -2;
@@ -101,9 +100,14 @@ impl Client {
         let begun = self.invoke(Call::Other("wrong epoch".into()));
         match self.ask_offset(topic, index, LATEST, epoch).await {
             Ok(found) if found.error_code == 0 => {
-                let detail = format!("{}-{index}: {epoch}, when {known} was told", topic.name);
-                self.recorder.violation(WRONG_EPOCH_IS_REFUSED, detail);
                 self.recorder.info(begun, "accepted");
+                // Another topic of that name has epochs of its own.
+                let is_told = self.refresh().await.is_ok();
+                if is_told && self.topics.get(&topic.name).is_some_and(|now| now.id == topic.id) {
+                    let detail = format!("{}-{index}: {epoch}, when {known} was told", topic.name);
+                    self.recorder
+                        .violation("a leader epoch that is not its own is refused", detail);
+                }
             }
             Ok(found) => {
                 let error = ErrorCode::from_code(found.error_code);
