@@ -86,8 +86,10 @@ impl Broker {
         super::plant_mutant();
         let mut dice = Dice::new(seed);
         let disk = FakeDisk::new(dice.split());
+        // The journal of the usual size would take most of the time: who tests it asks for a small one.
+        let configuration = [&[("ottla.journal.bytes", "0")], configuration].concat();
         let configuration =
-            configuration.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+            configuration.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         Self {
             disk,
             dice,
