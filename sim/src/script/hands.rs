@@ -1,7 +1,5 @@
 //! Processes that do what they are told to, one thing after the other.
 
-use std::time::Duration;
-
 use ottla_core::{
     records::Compression,
     wire::{
@@ -18,7 +16,7 @@ use crate::{
         GroupPlan, Parts,
         admin::Admin,
         client::{Client, REQUEST_LIMIT, Topic, error_name},
-        connection::{Connection, Unanswered, within},
+        connection::{Connection, Unanswered},
         member::{Act, Member, Scripted},
         records::{Shape, build},
     },
@@ -67,9 +65,7 @@ pub(super) async fn setup(parts: &Parts, has_group: bool, mut dice: Dice) {
             Admin::new(client, Vec::new()).make_topics().await;
             let mut writer = Writer::begin(writer, -1).await;
             for record in 0..RECORDS {
-                while has_group && !writer.send(record).await {
-                    writer = Writer::begin(writer.client, -1).await;
-                }
+                while has_group && !writer.send(record).await {}
             }
             let _ = done.send(());
         }
@@ -111,10 +107,10 @@ pub(super) fn member(parts: &Parts, number: usize, group: &GroupPlan, dice: Dice
     })
 }
 
-/// Sends single records on a connection that it has had all along.
+/// Sends single records, on a connection that it has from the beginning.
 struct Writer {
     client: Client,
-    connection: Connection,
+    connection: Option<Connection>,
     topic: Topic,
     acks: i16,
 }
@@ -125,7 +121,7 @@ impl Writer {
             let known = client.refresh().await.is_ok();
             let topic = client.topics.values().next().cloned().filter(|_| known);
             if let (Some(topic), Ok(connection)) = (topic, client.connect().await) {
-                return Self { client, connection, topic, acks };
+                return Self { client, connection: Some(connection), topic, acks };
             }
             client.back_off().await;
         }
@@ -172,23 +168,24 @@ impl Writer {
         false
     }
 
-    /// The error code that a request was answered with, and the offset. What is not to be answered is done once it is sent.
+    /// The error code that a request was answered with, and the offset. What is not to be answered is done once it is sent. A
+    /// connection that has failed is another one the next time.
     async fn exchange(
         &mut self,
         request: &ProduceRequest,
     ) -> Result<(i16, Option<i64>), Unanswered> {
         let version = self.client.version(ApiKey::Produce, 13);
-        let limit: Duration = REQUEST_LIMIT;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.client.connect().await?,
+        };
         if request.acks == 0 {
-            self.connection.send(request, version, false).await?;
+            connection.send(request, version, false).await?;
+            self.connection = Some(connection);
             return Ok((0, None));
         }
-        let timers = self.client.timers.clone();
-        let call = self.connection.call(request, version, limit);
-        let response = match within(&timers, limit, call).await {
-            Some(response) => response?,
-            None => return Ok((-1, None)),
-        };
+        let response = connection.call(request, version, REQUEST_LIMIT).await?;
+        self.connection = Some(connection);
         let partitions = response.responses.into_iter().flat_map(|it| it.partition_responses);
         let answer = partitions.into_iter().next();
         Ok(answer.map_or((-1, None), |answer| (answer.error_code, Some(answer.base_offset))))
