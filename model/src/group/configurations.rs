@@ -18,7 +18,44 @@ const NOTHING: Budgets =
 
 /// The group's configurations.
 pub fn all() -> Vec<Configuration> {
-    vec![crash(), death(), slow(), moves(), reconnect(), one_instance(), cooperative(), large()]
+    let mut all =
+        vec![crash(), death(), slow(), moves(), reconnect(), one_instance(), cooperative()];
+    all.extend(night());
+    all.push(large());
+    all
+}
+
+/// Two things that go wrong.
+fn night() -> [Configuration; 3] {
+    let night = |name, bounds, unique, budgets| Configuration {
+        name,
+        bounds,
+        size: Size::Large,
+        unique: Some(unique),
+        unreachable: &[],
+        mutants: &[],
+        subject: Box::new(Group { budgets, ..Group::calm(&[2]) }),
+    };
+    [
+        night(
+            "group-night-crash-and-slow",
+            "2 members, 1 partition of 2 records; 1 crash, 1 timer that hits the living",
+            2_437_495,
+            Budgets { crashes: 1, expiries: 1, ..NOTHING },
+        ),
+        night(
+            "group-night-crash-and-move",
+            "2 members, 1 partition of 2 records; 1 crash, 1 move of the coordinator",
+            546_119,
+            Budgets { crashes: 1, moves: 1, ..NOTHING },
+        ),
+        night(
+            "group-night-slow-and-move",
+            "2 members, 1 partition of 2 records; 1 timer that hits the living, 1 move of the coordinator",
+            464_174,
+            Budgets { expiries: 1, moves: 1, ..NOTHING },
+        ),
+    ]
 }
 
 fn crash() -> Configuration {
