@@ -45,8 +45,9 @@ pub fn run(settings: ServeSettings) -> ExitCode {
 /// How many threads may wait for the disk at once.
 const BLOCKING_THREADS: usize = 64;
 
-/// How many descriptors are kept for other things than files and connections, at least; a sixteenth if that is more.
-const DESCRIPTORS_KEPT: u64 = 64;
+/// How many descriptors are kept for other things than files and connections, at least; a sixteenth if that is more. Each
+/// thread that waits for the disk may have one more.
+const DESCRIPTORS_KEPT: u64 = 128;
 
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "ottla: {error}");

@@ -247,7 +247,7 @@ impl Folder {
             }
             DiskOp::Sync { files, directories } => {
                 for file in self.open_all(&files)? {
-                    fdatasync(file)?;
+                    self.sync(&file)?;
                 }
                 self.sync_directories(&directories)?;
             }
@@ -291,17 +291,33 @@ impl Folder {
         }
     }
 
-    /// The files of a round, opened. One that is gone has nothing left to be made durable.
-    fn open_all(&self, files: &[FileRef]) -> io::Result<Vec<Arc<File>>> {
-        let mut opened = Vec::with_capacity(files.len());
-        for file in files {
+    /// The files of a round, opened; of a round over very many the rest is opened when it is their turn, for there may be more
+    /// of them than descriptors: four rounds at once hold what connections leave. One that is gone has nothing left to be made
+    /// durable.
+    fn open_all(&self, files: &[FileRef]) -> io::Result<Vec<ToSync>> {
+        let (first, rest) = files.split_at(files.len().min(self.open_max / 16));
+        let mut to_sync = Vec::with_capacity(files.len());
+        for file in first {
             match self.open(*file) {
-                Ok(open) => opened.push(open),
+                Ok(open) => to_sync.push(ToSync::Open(open)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(opened)
+        to_sync.extend(rest.iter().copied().map(ToSync::Named));
+        Ok(to_sync)
+    }
+
+    fn sync(&self, file: &ToSync) -> io::Result<()> {
+        let open = match file {
+            ToSync::Open(open) => Ok(Arc::clone(open)),
+            ToSync::Named(file) => self.open(*file),
+        };
+        match open {
+            Ok(open) => Ok(fdatasync(open)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn sync_directories(&self, directories: &[DirectoryId]) -> io::Result<()> {
@@ -316,11 +332,18 @@ impl Folder {
 /// queue.
 const SYNCS_AT_ONCE: usize = 32;
 
+/// A file that is to be synced.
+#[derive(Debug)]
+enum ToSync {
+    Open(Arc<File>),
+    Named(FileRef),
+}
+
 /// A sync of several files, shared by those who carry it out.
 #[derive(Debug)]
 struct SyncRound {
     folder: Arc<Folder>,
-    files: Vec<Arc<File>>,
+    files: Vec<ToSync>,
     directories: Vec<DirectoryId>,
     next: AtomicUsize,
     working: AtomicUsize,
@@ -332,8 +355,8 @@ struct SyncRound {
 impl SyncRound {
     fn work(&self) {
         while let Some(file) = self.files.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = fdatasync(file) {
-                self.fail(error.into());
+            if let Err(error) = self.folder.sync(file) {
+                self.fail(error);
             }
         }
         // The last to finish syncs the names, and tells.
@@ -556,6 +579,21 @@ mod tests {
         // A place that is given back is another's.
         places.pop();
         assert!(disk.take_socket_place().is_some());
+        fs::remove_dir_all(root).expect("its end");
+    }
+
+    #[tokio::test]
+    async fn a_round_may_have_more_files_than_there_are_descriptors() {
+        let root = std::env::temp_dir().join(format!("ottla-round-{}", std::process::id()));
+        fs::create_dir_all(&root).expect("a folder");
+        let disk = RealDisk::new(&root, OPEN_MAX);
+        let files: Vec<FileRef> = (0..4 * OPEN_MAX).map(segment).collect();
+        for file in &files {
+            disk.folder.create(*file).expect("a file");
+        }
+        let op = DiskOp::Sync { files, directories: vec![DirectoryId::DATA] };
+        assert_eq!(crate::world::perform(&disk, op).await, DiskResult::Done);
+        assert!(disk.folder.table().open.len() <= OPEN_MAX + SYNCS_AT_ONCE);
         fs::remove_dir_all(root).expect("its end");
     }
 }
