@@ -90,7 +90,7 @@ broker_keys! {
     Broker "ottla.http.listener" String Some("127.0.0.1:9644"), Rule::Any,
         "Where metrics and health are served, as host:port; nowhere if empty.";
     Broker "ottla.journal.bytes" Long Some("67108864"), Rule::AtLeast(0),
-        "How large each of the two files of the journal is, which small batches of many partitions become durable in; without it if 0.";
+        "How large each of the two files of the journal is, which the first small batches make and small batches become durable in; without it if 0.";
     Broker "ottla.journal.partition.bytes.max" Int Some("32768"), Rule::AtLeast(0),
         "How much partitions may have to be made durable, each on the average, to do so in the journal.";
     Broker "ottla.journal.partitions.min" Int Some("1"), Rule::AtLeast(1),
