@@ -396,15 +396,18 @@ impl Producer {
         }
     }
 
-    /// Sends one batch, and waits until it is acknowledged.
-    pub async fn put_one(&mut self, topic: &Topic, index: i32) {
+    /// Sends one batch, and waits until it is answered. Whether it was acknowledged.
+    pub async fn put_one(&mut self, topic: &Topic, index: i32) -> bool {
         let plan = self.client.plans.iter().find(|plan| plan.name == topic.name).cloned();
-        let Some(plan) = plan else { return };
+        let Some(plan) = plan else { return false };
         let partition = self.client.partition(topic, index);
         let batch = self.make(partition, &plan, topic, index, -1, None);
         let request = self.request(-1, std::slice::from_ref(&batch));
         match self.client.call(&request, 13, REQUEST_LIMIT).await {
             Ok(response) => {
+                let topics = response.responses.iter();
+                let mut told = topics.flat_map(|topic| &topic.partition_responses);
+                let is_taken = told.all(|told| told.error_code == 0);
                 let waiting = Waiting::default();
                 let sent_at = self.now();
                 self.in_flight.push_back(InFlight { waiting, batches: vec![batch], sent_at });
@@ -412,8 +415,12 @@ impl Producer {
                 for batch in std::mem::take(&mut self.again) {
                     self.conclude_unknown(batch, "not tried again");
                 }
+                is_taken
             }
-            Err(why) => self.conclude_unknown(batch, &why.reason),
+            Err(why) => {
+                self.conclude_unknown(batch, &why.reason);
+                false
+            }
         }
     }
 
