@@ -6,9 +6,11 @@
 //! seen. The first event for which that is not so is a [`Refusal`]. What no action stands for is counted by its kind
 //! ([`Accepted::gaps`]), never left out in silence.
 //!
+//! - `course`: how far a model has come along a run.
 //! - `window`: a partition's run, as far as the model follows it.
 //! - `offsets`: the same of an offset that a group has committed, by the [group model](crate::group).
 
+mod course;
 mod offsets;
 #[cfg(test)]
 mod tests;

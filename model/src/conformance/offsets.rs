@@ -7,11 +7,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accepted, window::Given};
-use crate::{
-    group::{Action, Budgets, Group, State},
-    harness::Model,
-};
+use super::{Accepted, course::Course, window::Given};
+use crate::group::{Action, Budgets, Group};
 
 /// Where a group's offset of a partition stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +94,7 @@ impl Offsets {
 
 #[derive(Debug)]
 struct Window {
-    model: Group,
-    state: State,
+    course: Course<Group>,
     /// What was committed when it began.
     base: Option<i64>,
     /// What the model's commits stand for.
@@ -114,8 +110,8 @@ impl Window {
         model.keeps_all = true;
         model.budgets = Budgets { moves: 1, ..Budgets::default() };
         let model = model.prepared();
-        let state = model.init_states().swap_remove(0);
-        let mut window = Self { model, state, base, commits: Vec::new(), written: 0 };
+        let mut window =
+            Self { course: Course::begin(model), base, commits: Vec::new(), written: 0 };
         let first = [
             Action::Join(0),
             Action::Join(0),
@@ -124,7 +120,10 @@ impl Window {
             Action::FetchOffset(0, 0),
         ];
         for action in first {
-            window.take(action, &mut Accepted::default()).expect("a lone member comes that far");
+            window
+                .course
+                .take(action, &mut Accepted::default())
+                .expect("a lone member comes that far");
         }
         window
     }
@@ -133,26 +132,13 @@ impl Window {
         self.commits.len() * 2 >= COMMITS as usize
     }
 
-    /// Takes an action, if the model offers it.
-    fn take(&mut self, action: Action, accepted: &mut Accepted) -> Result<(), String> {
-        let mut offered = Vec::new();
-        self.model.actions(&self.state, &mut offered);
-        if !offered.contains(&action) {
-            return Err(format!("{action:?} is none of {offered:?}\n{:?}", self.state));
-        }
-        *accepted.actions.entry(super::name_of(&action)).or_default() += 1;
-        let next = self.model.next_state(&self.state, action);
-        self.state = next.expect("an action that is offered can be taken");
-        Ok(())
-    }
-
     fn under_way(&self) -> &[i64] {
         &self.commits[self.written..]
     }
 
     /// What is committed by the model.
     fn committed(&self) -> Option<i64> {
-        let own = usize::try_from(self.state.broker.committed(0)).unwrap_or(0);
+        let own = usize::try_from(self.course.state.broker.committed(0)).unwrap_or(0);
         own.checked_sub(1).map_or(self.base, |place| Some(self.commits[place]))
     }
 
@@ -185,7 +171,7 @@ impl Window {
             ));
         };
         for _ in 0..count {
-            self.take(Action::Written, accepted)?;
+            self.course.take(Action::Written, accepted)?;
             answered.insert(self.commits[self.written]);
             self.written += 1;
         }
@@ -194,11 +180,11 @@ impl Window {
                 return Ok(Given::Up("more commits under way than the model has"));
             }
             for action in [Action::Poll(0, 0), Action::Commit(0, 0), Action::Deliver(0)] {
-                self.take(action, accepted)?;
+                self.course.take(action, accepted)?;
             }
             self.commits.push(offset);
         }
-        let writes = self.state.broker.writes.len();
+        let writes = self.course.state.broker.writes.len();
         if (self.committed(), writes) == (at.committed, seen.len()) {
             return Ok(Given::Followed);
         }
@@ -218,8 +204,8 @@ impl Window {
                 self.under_way()
             ));
         };
-        self.take(Action::Move(count), accepted)?;
-        self.take(Action::Load, accepted)?;
+        self.course.take(Action::Move(count), accepted)?;
+        self.course.take(Action::Load, accepted)?;
         if self.committed() == committed {
             return Ok(());
         }

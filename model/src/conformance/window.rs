@@ -5,15 +5,11 @@
 
 use ottla_core::{replica::Acks, types::Offset};
 
-use super::{Accepted, Position, name_of};
-use crate::{
-    harness::Model,
-    replication::{
-        Replication,
-        action::Action,
-        settings::{Bounds, Budget, Grain, Settings},
-        state::State,
-    },
+use super::{Accepted, Position, course::Course};
+use crate::replication::{
+    Replication,
+    action::Action,
+    settings::{Bounds, Budget, Grain, Settings},
 };
 
 /// How many records a model has: each of a producer of its own.
@@ -33,8 +29,7 @@ pub(super) enum Given {
 
 #[derive(Debug)]
 pub(super) struct Window {
-    model: Replication,
-    state: State,
+    course: Course<Replication>,
     /// The offset that the model's first stands for.
     base: i64,
     /// Where the model's records end.
@@ -64,25 +59,11 @@ impl Window {
             grain: Grain { async_sync: true, partial_sync: true, ..Grain::COARSE },
         };
         let model = Replication { settings, bounds };
-        let state = model.init_states().swap_remove(0);
-        Self { model, state, base: at.end, ends: Vec::new(), appended: Vec::new() }
+        Self { course: Course::begin(model), base: at.end, ends: Vec::new(), appended: Vec::new() }
     }
 
     pub(super) const fn is_half_full(&self) -> bool {
         self.ends.len() * 2 >= RECORDS.len()
-    }
-
-    /// Takes an action, if the model offers it.
-    fn take(&mut self, action: Action, accepted: &mut Accepted) -> Result<(), String> {
-        let mut offered = Vec::new();
-        self.model.actions(&self.state, &mut offered);
-        if !offered.contains(&action) {
-            return Err(format!("{action:?} is none of {offered:?}\n{:?}", self.state));
-        }
-        *accepted.actions.entry(name_of(&action)).or_default() += 1;
-        let next = self.model.next_state(&self.state, action);
-        self.state = next.expect("an action that is offered can be taken");
-        Ok(())
     }
 
     /// The offset that one of the model's stands for.
@@ -105,7 +86,7 @@ impl Window {
     }
 
     fn durable(&self) -> i64 {
-        self.offset(self.state.node(0).log.durable())
+        self.offset(self.course.state.node(0).log.durable())
     }
 
     /// Appends what is known to lie before `to`.
@@ -117,7 +98,7 @@ impl Window {
             self.appended.remove(0);
             let record = u8::try_from(self.ends.len()).expect("there are few");
             self.ends.push(end);
-            self.take(Action::Produce { to: 0, record }, accepted)?;
+            self.course.take(Action::Produce { to: 0, record }, accepted)?;
         }
         Ok(Given::Followed)
     }
@@ -142,9 +123,10 @@ impl Window {
                 return Ok(Given::Up("a sync of a part of what one input appended"));
             };
             let is_all = at.durable == self.end();
-            self.take(if is_all { Action::Sync(0) } else { Action::SyncTo(0, to) }, accepted)?;
+            self.course
+                .take(if is_all { Action::Sync(0) } else { Action::SyncTo(0, to) }, accepted)?;
         }
-        let safe = self.offset(self.state.node(0).replica.high_watermark());
+        let safe = self.offset(self.course.state.node(0).replica.high_watermark());
         let figures = [
             ("the end of what was written", self.end(), at.written),
             ("the end of what is durable", self.durable(), at.durable),
@@ -191,8 +173,8 @@ impl Window {
         } else {
             return Err(format!("{} was written, and no power failed", self.end()));
         };
-        self.take(end, accepted)?;
-        self.take(Action::Start(0), accepted)?;
+        self.course.take(end, accepted)?;
+        self.course.take(Action::Start(0), accepted)?;
         self.appended.clear();
         let place = usize::try_from(kept.0).expect("offsets are not negative");
         let is_lossy = place < self.ends.len();
@@ -208,13 +190,13 @@ impl Window {
     /// An append was acknowledged.
     pub(super) fn answered(&self, offset: i64) -> Result<(), String> {
         // A producer that asks again is told of what is safe, even if nobody was told before.
-        let safe = self.offset(self.state.node(0).replica.high_watermark());
+        let safe = self.offset(self.course.state.node(0).replica.high_watermark());
         if offset < safe {
             return Ok(());
         }
         Err(format!(
             "the model acknowledges nothing before {safe}, and {offset} was\n{:?}",
-            self.state
+            self.course.state
         ))
     }
 }
