@@ -1,8 +1,10 @@
 //! Moving the recovery point.
 //!
-//! The owner of many logs does so for all of them at once: each [writes](Log::write_indexes) what its indexes have in memory
+//! The owner of many logs does so for all of them: each in its turn [writes](Log::write_indexes) what its indexes have in memory
 //! only, and then a [snapshot](Log::write_snapshot); one sync makes all of that durable; then each [takes
 //! note](Log::checkpointed).
+
+use alloc::vec::Vec;
 
 use super::{
     Log, LogPosition, checkpoint_file,
@@ -31,10 +33,12 @@ impl Log {
         self.index_writes.is_empty() && self.setup.is_empty()
     }
 
-    /// Writes a snapshot of what has been written, if the indexes allow to say where that is. Returns the snapshot's offset and
-    /// the operations that must end before it is synced.
-    pub fn write_snapshot(&mut self, disk: &mut Disk<'_>) -> Option<(LogPosition, [IoId; 2])> {
-        if !self.is_quiet() {
+    /// Writes a snapshot of what has been written, if that is not the one that recovery begins with, and the indexes allow to say
+    /// where it is. Returns what is written and the operations that must end before it is synced.
+    pub fn write_snapshot(&mut self, disk: &mut Disk<'_>) -> Option<(Written, Vec<IoId>)> {
+        if !self.is_quiet()
+            || self.snapshots.newest_to(self.recovery_point) == Some(self.written.offset)
+        {
             return None;
         }
         let position = self.written;
@@ -50,18 +54,26 @@ impl Log {
             last_time_entry: segment.time_index.last_on_disk(),
             max_timestamp: self.written_max_timestamp,
         };
-        let file = FileRef {
-            directory: self.directory,
-            name: FileName::segment(position.offset, SNAPSHOT),
-        };
         // What was appended and is not written may never be.
         let known = if planted(Mutant::SnapshotAheadOfLog) { self.end } else { position };
         let producers = self.producers.below(known.offset);
         let content = snapshot::encode(&producers, &self.epochs, place);
-        let create = disk.submit(DiskOp::Create(file));
+        let length = content.len();
+        let spare = self.snapshots.begin(position.offset, self.recovery_point);
+        let file = self.snapshot_file(position.offset);
+        let mut operations = Vec::with_capacity(3);
+        operations.push(disk.submit(match spare {
+            Some(spare) => {
+                DiskOp::Rename { file: self.snapshot_file(spare.offset), name: file.name }
+            }
+            None => DiskOp::Create(file),
+        }));
         let data = WriteData::Bytes(content);
-        let write = disk.submit(DiskOp::Write { file, position: 0, data });
-        Some((position, [create, write]))
+        operations.push(disk.submit(DiskOp::Write { file, position: 0, data }));
+        if spare.is_some_and(|spare| spare.length_max > length) {
+            operations.push(disk.submit(DiskOp::Truncate { file, length: length as u64 }));
+        }
+        Some((Written { position, length }, operations))
     }
 
     /// Writes the leader epochs where Kafka looks for them.
@@ -72,23 +84,25 @@ impl Log {
         [create, disk.submit(DiskOp::Write { file, position: 0, data })]
     }
 
-    /// The snapshot at `position` and everything below is durable, and so is the checkpoint that names it: recovery would begin
-    /// there. Older snapshots are of no use any more.
-    pub fn checkpointed(&mut self, position: LogPosition, disk: &mut Disk<'_>) {
-        self.recovery_point = self.recovery_point.max(position.offset);
-        self.snapshots.push(position.offset);
-        let newest = self.snapshots.iter().copied().max();
-        for offset in core::mem::take(&mut self.snapshots) {
-            if Some(offset) == newest {
-                self.snapshots.push(offset);
-            } else {
-                self.remove_snapshot(offset, disk);
-            }
+    /// The snapshot and everything below is durable, and so is the checkpoint that names it: recovery would begin there.
+    pub fn checkpointed(&mut self, snapshot: Written, disk: &mut Disk<'_>) {
+        let offset = snapshot.position.offset;
+        self.recovery_point = self.recovery_point.max(offset);
+        for needless in self.snapshots.serves(offset, snapshot.length) {
+            disk.submit(DiskOp::Remove(self.snapshot_file(needless)));
         }
     }
 
-    fn remove_snapshot(&self, offset: Offset, disk: &mut Disk<'_>) {
-        let name = FileName::segment(offset, SNAPSHOT);
-        disk.submit(DiskOp::Remove(FileRef { directory: self.directory, name }));
+    fn snapshot_file(&self, offset: Offset) -> FileRef {
+        FileRef { directory: self.directory, name: FileName::segment(offset, SNAPSHOT) }
     }
+}
+
+/// A snapshot that was written.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    /// What it is of.
+    pub position: LogPosition,
+    /// How many bytes it has.
+    pub length: usize,
 }

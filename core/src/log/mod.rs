@@ -7,7 +7,7 @@
 //! - [`retention`] and [`cleaner`] make it shorter.
 
 mod append;
-mod checkpoint;
+pub mod checkpoint;
 pub mod checkpoint_file;
 pub mod cleaner;
 pub mod config;
@@ -24,6 +24,7 @@ pub mod retention;
 mod scan;
 pub mod segment;
 pub mod snapshot;
+mod snapshots;
 mod sync;
 pub mod timestamps;
 mod unsynced;
@@ -75,8 +76,8 @@ pub struct Log {
     everything: Option<(LogPosition, Option<u64>)>,
     /// Everything below this is on disk with its indexes, and the snapshot of this offset as well: recovery begins here.
     recovery_point: Offset,
-    /// The offsets of the snapshots on disk.
-    snapshots: Vec<Offset>,
+    /// The snapshots on disk.
+    snapshots: snapshots::Snapshots,
     /// The writes that have not ended, and those that have but come after one that has not.
     writes: VecDeque<append::PendingWrite>,
     /// Index writes that have not ended: by operation, the segment and which of its indexes.
@@ -130,7 +131,7 @@ impl Log {
             unsynced: unsynced::Unsynced::default(),
             everything: None,
             recovery_point: Offset::ZERO,
-            snapshots: Vec::new(),
+            snapshots: snapshots::Snapshots::default(),
             writes: VecDeque::new(),
             index_writes: BTreeMap::new(),
             setup: Vec::new(),

@@ -19,6 +19,7 @@ use super::{
     scan::{Limits, Scan, ScanStep},
     segment::{INDEX, LOG, TIME_INDEX},
     snapshot::{self, Place, SNAPSHOT, Snapshot},
+    snapshots::Snapshots,
 };
 use crate::{
     disk::{
@@ -281,7 +282,8 @@ impl Opening {
         match awaited {
             Awaited::Metadata => self.owner = parse_owner(bytes),
             Awaited::Snapshot(offset) => {
-                self.snapshot = snapshot::decode(bytes).map(|snapshot| (offset, snapshot));
+                self.snapshot =
+                    snapshot::decode_at(offset, bytes).map(|snapshot| (offset, snapshot));
             }
             Awaited::LastOffsetEntry(base) => {
                 if let Some(segment) = self.log.segment_mut(base) {
@@ -545,7 +547,7 @@ impl Opening {
         log.start_offset = log.start_offset.min(log.end.offset);
         log.recovery_point = self.known.recovery_point.unwrap_or_default().min(log.end.offset);
         log.cleaned_to = self.known.cleaned_to.unwrap_or_default().min(log.end.offset);
-        log.snapshots = core::mem::take(&mut self.all_snapshots);
+        log.snapshots = Snapshots::found(&self.all_snapshots, log.recovery_point);
         if !self.known.clean && !self.known.synced {
             // Who made them may have been killed before it could sync them.
             let metadata = self.file(FileName::Fixed(PARTITION_METADATA));

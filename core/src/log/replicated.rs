@@ -51,7 +51,7 @@ impl Log {
     /// begins.
     pub fn point_to_recover_from(&self) -> Offset {
         let Some(Cut { to, .. }) = self.cut else { return self.recovery_point };
-        let below = self.snapshots.iter().copied().filter(|&offset| offset < to).max();
+        let below = self.snapshots.newest_to(self.recovery_point.min(Offset(to.0 - 1)));
         let first = self.segments.first().map_or(self.end.offset, |first| first.base_offset);
         below.unwrap_or(first).min(self.recovery_point)
     }

@@ -27,7 +27,7 @@ impl Log {
     pub fn expired(&self, now: Timestamp, limit: Offset) -> Option<(usize, Expired)> {
         // What is known of producers must not go with their batches. And a snapshot shows that a log that does not begin at
         // zero has lost nothing.
-        let limit = self.snapshots.iter().copied().max()?.min(limit);
+        let limit = self.snapshots.newest_to(self.recovery_point)?.min(limit);
         if self.is_replacing || self.cut.is_some() {
             return None;
         }

@@ -108,6 +108,13 @@ fn count(length: usize) -> i32 {
     i32::try_from(length).expect("a snapshot is smaller than 2 GiB")
 }
 
+/// Reads the file of the snapshot at `offset`; none if it is damaged, or another's: a crash may have come between what a file was
+/// written over with and its new name.
+pub fn decode_at(offset: Offset, bytes: &[u8]) -> Option<Snapshot> {
+    let is_its = |found: &Snapshot| found.place.is_none_or(|place| place.position.offset == offset);
+    decode(bytes).filter(is_its)
+}
+
 /// Reads a snapshot's file; none if it is damaged. One that Kafka wrote will do, with what it has.
 pub fn decode(bytes: &[u8]) -> Option<Snapshot> {
     let mut rest = bytes;
@@ -225,6 +232,13 @@ mod tests {
     fn there_and_back() {
         let sample = sample();
         assert_eq!(decode(&encode(&sample.producers, &sample.epochs, PLACE)), Some(sample));
+    }
+
+    #[test]
+    fn another_file_under_its_name_is_noticed() {
+        let bytes = encode(&Producers::default(), &Epochs::default(), PLACE);
+        assert!(decode_at(PLACE.position.offset, &bytes).is_some());
+        assert_eq!(decode_at(Offset(80), &bytes), None);
     }
 
     #[test]

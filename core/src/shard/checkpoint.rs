@@ -11,7 +11,8 @@ use super::{Shard, Step, Timer, start::CLEAN_SHUTDOWN};
 use crate::{
     disk::{DiskOp, DiskResult, FileRef, IoError, IoId, WriteData},
     log::{
-        LogPosition,
+        Log,
+        checkpoint::Written,
         checkpoint_file::{self, Offsets},
         open::Known,
     },
@@ -33,7 +34,7 @@ pub(super) struct Checkpoints {
     /// This is the last checkpoint.
     stopping: bool,
     /// The logs that get a new recovery point, and where.
-    positions: Vec<(u32, LogPosition)>,
+    written: Vec<(u32, Written)>,
     /// Operations of checkpoints that were given up: how they end means nothing to the partitions.
     given_up: BTreeSet<u64>,
     /// A file of the data folder that is being replaced, step by step.
@@ -49,10 +50,8 @@ pub(super) struct Checkpoints {
 enum Stage {
     #[default]
     Idle,
-    /// Indexes are being written. When stopping, batches as well.
-    Settling(BTreeSet<u32>),
-    /// Snapshots are being written.
-    Snapshots(BTreeSet<u64>),
+    /// Indexes and snapshots are being written.
+    Writing(Writing),
     /// All of it is being made durable.
     Syncing(u64),
     /// It is, unless one of these rounds of syncs, which were under way meanwhile, has failed and lost it before.
@@ -60,6 +59,26 @@ enum Stage {
     /// The checkpoint itself is being written.
     Replacing(u64),
     Stopped,
+}
+
+/// Logs write what recovery would begin with, a few at a time: clients are not to wait for ten thousand of them.
+#[derive(Debug, Default)]
+struct Writing {
+    /// Those whose turn is to come.
+    to_come: VecDeque<u32>,
+    /// Those whose indexes are being written. When stopping, batches as well.
+    unsettled: BTreeSet<u32>,
+    /// What is under way for snapshots.
+    operations: BTreeSet<u64>,
+}
+
+/// How many logs and operations may be under way before another log has its turn.
+const WRITING_MAX: usize = 32;
+
+impl Writing {
+    fn under_way(&self) -> usize {
+        self.unsettled.len() + self.operations.len()
+    }
 }
 
 /// Start offsets that were moved by clients.
@@ -93,19 +112,14 @@ impl Shard {
         }
         self.checkpoints.uncovered_bytes = 0;
         self.checkpoints.stopping = self.checkpoints.stop_requested;
-        let mut unsettled = BTreeSet::new();
-        for slot in self.all_slots() {
-            let wanted = self.with_partition(slot, step, |partition, context| {
-                let log = partition.open_log_mut()?;
-                log.wants_checkpoint().then(|| log.write_indexes(&mut context.disk))
-            });
-            if wanted.flatten().is_some() {
-                unsettled.insert(slot);
-            }
-        }
-        self.checkpoints.positions = unsettled.iter().map(|&slot| (slot, NOWHERE)).collect();
-        self.checkpoints.stage = Stage::Settling(unsettled);
-        self.settle(None, step);
+        self.checkpoints.written.clear();
+        let is_behind = |slot: &u32| {
+            let log = self.partition(*slot).and_then(Partition::open_log);
+            log.is_some_and(Log::wants_checkpoint)
+        };
+        let to_come = self.all_slots().into_iter().filter(is_behind).collect();
+        self.checkpoints.stage = Stage::Writing(Writing { to_come, ..Writing::default() });
+        self.end_writing(step);
     }
 
     /// So much more would have to be read by recovery. It is not to take the longer the faster clients write.
@@ -184,44 +198,57 @@ impl Shard {
         log.is_quiet() && (all_written || !self.checkpoints.stopping)
     }
 
-    /// Goes on when the partition in `slot`, or any, may have settled.
-    pub(super) fn settle(&mut self, slot: Option<u32>, step: &mut Step<'_>) {
-        let Stage::Settling(unsettled) = &self.checkpoints.stage else { return };
-        let looked_at: Vec<u32> = match slot {
-            Some(slot) => unsettled.get(&slot).copied().into_iter().collect(),
-            None => unsettled.iter().copied().collect(),
-        };
-        let settled: Vec<u32> =
-            looked_at.into_iter().filter(|&slot| self.is_settled(slot)).collect();
-        let Stage::Settling(unsettled) = &mut self.checkpoints.stage else { return };
-        for slot in settled {
-            unsettled.remove(&slot);
+    /// The shard rests: some logs more have their turn.
+    pub(super) fn go_on_writing(&mut self, step: &mut Step<'_>) {
+        while let Stage::Writing(writing) = &mut self.checkpoints.stage
+            && writing.under_way() < WRITING_MAX
+            && let Some(slot) = writing.to_come.pop_front()
+        {
+            writing.unsettled.insert(slot);
+            self.with_partition(slot, step, |partition, context| {
+                if let Some(log) = partition.open_log_mut() {
+                    log.write_indexes(&mut context.disk);
+                }
+            });
+            self.write_snapshot_if_settled(slot, step);
         }
-        if unsettled.is_empty() {
-            self.write_snapshots(step);
+        self.end_writing(step);
+    }
+
+    fn end_writing(&mut self, step: &mut Step<'_>) {
+        let Stage::Writing(writing) = &self.checkpoints.stage else { return };
+        if writing.to_come.is_empty() && writing.under_way() == 0 {
+            self.sync_snapshots(step);
         }
     }
 
-    fn write_snapshots(&mut self, step: &mut Step<'_>) {
-        let mut waiting = BTreeSet::new();
-        let mut positions = Vec::new();
-        let stopping = self.checkpoints.stopping;
-        for (slot, _) in core::mem::take(&mut self.checkpoints.positions) {
-            let written = self.with_partition(slot, step, |partition, context| {
-                let log = partition.open_log_mut()?;
-                let (position, operations) = log.write_snapshot(&mut context.disk)?;
-                let epochs =
-                    stopping.then(|| log.write_epochs(&mut context.disk)).into_iter().flatten();
-                Some((position, operations.into_iter().chain(epochs).collect::<Vec<_>>()))
-            });
-            if let Some(Some((position, operations))) = written {
-                positions.push((slot, position));
-                waiting.extend(operations.into_iter().map(|io| io.number));
-            }
+    /// Goes on when the partition in `slot` may have settled.
+    pub(super) fn settle(&mut self, slot: u32, step: &mut Step<'_>) {
+        if matches!(&self.checkpoints.stage, Stage::Writing(it) if it.unsettled.contains(&slot)) {
+            self.write_snapshot_if_settled(slot, step);
+            self.end_writing(step);
         }
-        self.checkpoints.positions = positions;
-        self.checkpoints.stage = Stage::Snapshots(waiting);
-        self.sync_snapshots(step);
+    }
+
+    fn write_snapshot_if_settled(&mut self, slot: u32, step: &mut Step<'_>) {
+        if !self.is_settled(slot) {
+            return;
+        }
+        let stopping = self.checkpoints.stopping;
+        let snapshot = self.with_partition(slot, step, |partition, context| {
+            let log = partition.open_log_mut()?;
+            let (snapshot, mut operations) = log.write_snapshot(&mut context.disk)?;
+            if stopping {
+                operations.extend(log.write_epochs(&mut context.disk));
+            }
+            Some((snapshot, operations))
+        });
+        let Stage::Writing(writing) = &mut self.checkpoints.stage else { return };
+        writing.unsettled.remove(&slot);
+        if let Some(Some((snapshot, operations))) = snapshot {
+            writing.operations.extend(operations.into_iter().map(|io| io.number));
+            self.checkpoints.written.push((slot, snapshot));
+        }
     }
 
     /// Takes the end of an operation of a partition's, if the checkpoint waits for it. Should it have failed, the checkpoint is
@@ -235,24 +262,20 @@ impl Shard {
         if self.checkpoints.given_up.remove(&io.number) {
             return true;
         }
-        let Stage::Snapshots(waiting) = &mut self.checkpoints.stage else { return false };
-        if !waiting.remove(&io.number) {
+        let Stage::Writing(writing) = &mut self.checkpoints.stage else { return false };
+        if !writing.operations.remove(&io.number) {
             return false;
         }
         if result.failure().is_some() {
             self.give_up(step);
         } else {
-            self.sync_snapshots(step);
+            self.end_writing(step);
         }
         true
     }
 
     fn sync_snapshots(&mut self, step: &mut Step<'_>) {
-        let Stage::Snapshots(waiting) = &self.checkpoints.stage else { return };
-        if !waiting.is_empty() {
-            return;
-        }
-        if self.checkpoints.positions.is_empty() && !self.checkpoints.stopping {
+        if self.checkpoints.written.is_empty() && !self.checkpoints.stopping {
             self.checkpoint_is_over(step);
             return;
         }
@@ -299,8 +322,7 @@ impl Shard {
                 }
             }
             Stage::Idle
-            | Stage::Settling(_)
-            | Stage::Snapshots(_)
+            | Stage::Writing(_)
             | Stage::Syncing(_)
             | Stage::Confirming(_)
             | Stage::Replacing(_)
@@ -311,10 +333,10 @@ impl Shard {
 
     /// The checkpoint cannot be written: recovery will read more. The next one may succeed.
     fn give_up(&mut self, step: &mut Step<'_>) {
-        if let Stage::Snapshots(waiting) = &mut self.checkpoints.stage {
-            self.checkpoints.given_up.append(waiting);
+        if let Stage::Writing(writing) = &mut self.checkpoints.stage {
+            self.checkpoints.given_up.append(&mut writing.operations);
         }
-        self.checkpoints.positions.clear();
+        self.checkpoints.written.clear();
         self.checkpoints.replacing.clear();
         self.checkpoint_is_over(step);
     }
@@ -324,8 +346,7 @@ impl Shard {
         match self.checkpoints.stage {
             Stage::Syncing(number) => Some(number),
             Stage::Idle
-            | Stage::Settling(_)
-            | Stage::Snapshots(_)
+            | Stage::Writing(_)
             | Stage::Confirming(_)
             | Stage::Replacing(_)
             | Stage::Stopped => None,
@@ -360,14 +381,14 @@ impl Shard {
 
     /// The disk failed a partition: what it has written may be lost, so that its recovery point stays.
     pub(super) fn forget_position(&mut self, slot: u32) {
-        self.checkpoints.positions.retain(|(known, _)| *known != slot);
+        self.checkpoints.written.retain(|(known, _)| *known != slot);
     }
 
     /// Everything that had been written is durable.
     fn take_durable(&mut self, step: &mut Step<'_>) {
-        for (slot, position) in self.checkpoints.positions.clone() {
+        for (slot, snapshot) in self.checkpoints.written.clone() {
             self.with_partition(slot, step, |partition, context| {
-                partition.synced_to(position, context);
+                partition.synced_to(snapshot.position, context);
             });
         }
     }
@@ -391,11 +412,11 @@ impl Shard {
             let offset = partition.high_watermark().offset;
             high_watermarks.entry(topic.into()).or_default().insert(index, offset);
         }
-        for (slot, position) in &self.checkpoints.positions {
+        for (slot, snapshot) in &self.checkpoints.written {
             let open = self.partition(*slot).filter(|partition| partition.open_log().is_some());
             let Some(partition) = open else { continue };
             let topic = points.entry(partition.topic_name().into()).or_default();
-            topic.insert(partition.id().partition, position.offset);
+            topic.insert(partition.id().partition, snapshot.position.offset);
         }
         let file = checkpoint_file::RECOVERY_POINTS;
         let mut steps =
@@ -420,10 +441,10 @@ impl Shard {
             self.checkpoints.stage = Stage::Replacing(io.number);
             return;
         }
-        for (slot, position) in core::mem::take(&mut self.checkpoints.positions) {
+        for (slot, snapshot) in core::mem::take(&mut self.checkpoints.written) {
             self.with_partition(slot, step, |partition, context| {
                 if let Some(log) = partition.open_log_mut() {
-                    log.checkpointed(position, &mut context.disk);
+                    log.checkpointed(snapshot, &mut context.disk);
                 }
             });
         }
@@ -521,9 +542,6 @@ impl Shard {
         self.begin_deletions(step);
     }
 }
-
-/// Stands for a position until there is one.
-const NOWHERE: LogPosition = LogPosition::segment_start(Offset::ZERO);
 
 const RECOVERY_POINTS_ASIDE: &str = "recovery-point-offset-checkpoint.tmp";
 const START_OFFSETS_ASIDE: &str = "log-start-offset-checkpoint.tmp";

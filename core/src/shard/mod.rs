@@ -255,6 +255,7 @@ impl Shard {
             Input::Timeout => self.take_timeouts(step),
             Input::Rest => {
                 self.begin_syncs(step);
+                self.go_on_writing(step);
                 self.propose_alterations(step);
             }
             Input::Inspect => {
@@ -309,7 +310,7 @@ impl Shard {
                     partition.operation_ended(io, result, context);
                 });
                 self.note_dirty(slot, step);
-                self.settle(Some(slot), step);
+                self.settle(slot, step);
                 self.go_on_replaying(slot, step);
             }
             Owner::Shard => self.own_operation_ended(io, result, step),

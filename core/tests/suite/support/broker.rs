@@ -357,14 +357,19 @@ impl Broker {
     /// Takes steps until nothing is left to be done, but no more than `budget`; whether it ran out. What is left of the budget is
     /// for the next call.
     pub(crate) fn steps_until_rest(&mut self, budget: &mut usize) -> bool {
-        while !self.todo().is_empty() {
+        loop {
+            if self.todo().is_empty() {
+                self.handle(Input::Rest);
+                if self.todo().is_empty() {
+                    return false;
+                }
+            }
             if *budget == 0 {
                 return true;
             }
             *budget -= 1;
             self.step();
         }
-        false
     }
 
     /// Lets time pass, and everything happen that is due.

@@ -200,10 +200,10 @@ impl Follower {
             log.write_indexes(&mut context.disk);
         });
         self.settle();
-        let position = self.act(|partition, context| {
+        let snapshot = self.act(|partition, context| {
             let log = partition.open_log_mut().expect("it is open");
-            let (position, _) = log.write_snapshot(&mut context.disk).expect("it is at rest");
-            position
+            let (snapshot, _) = log.write_snapshot(&mut context.disk).expect("it is at rest");
+            snapshot
         });
         self.settle();
         self.next_io += 1;
@@ -211,9 +211,9 @@ impl Follower {
         self.disk.submit(io, DiskOp::SyncAll);
         self.settle();
         self.act(|partition, context| {
-            partition.synced_to(position, context);
+            partition.synced_to(snapshot.position, context);
             let log = partition.open_log_mut().expect("it is open");
-            log.checkpointed(position, &mut context.disk);
+            log.checkpointed(snapshot, &mut context.disk);
         });
         self.known = self.partition().known();
         self.settle();

@@ -44,12 +44,9 @@ impl Partition<'_> {
             return Ok(());
         };
         let fix = "stop the broker and delete the file: the next start reads the log from its beginning instead";
-        let Some(found) = snapshot::decode(&bytes) else {
-            let (severity, fix) = if offset <= self.known.recovery_point {
-                (Severity::Damage, fix)
-            } else {
-                (Severity::Note, NOTHING)
-            };
+        let Some(found) = snapshot::decode_at(offset, &bytes) else {
+            let (severity, fix) =
+                if is_serving { (Severity::Damage, fix) } else { (Severity::Note, NOTHING) };
             let what = "the snapshot is not as it was written".to_owned();
             self.tell(severity, &name, None, what, fix);
             return Ok(());
