@@ -20,7 +20,7 @@ pub mod path;
 pub mod record;
 pub mod replay;
 
-use alloc::collections::VecDeque;
+use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::Bytes;
 
@@ -135,6 +135,8 @@ impl Journal {
                 let length = (half_bytes - position).min(ZEROS_AT_ONCE);
                 let data = WriteData::Pieces(zeros(length));
                 steps.push_back(DiskOp::Write { file, position, data });
+                // Who syncs a little meanwhile is not to wait for all of it.
+                steps.push_back(DiskOp::Sync { files: [file].into(), directories: Vec::new() });
                 position += length;
             }
         }
@@ -267,7 +269,7 @@ const ZEROS_AT_ONCE: u64 = 1 << 20;
 
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
-fn zeros(length: u64) -> alloc::vec::Vec<Bytes> {
+fn zeros(length: u64) -> Vec<Bytes> {
     let whole = ZEROS.len() as u64;
     let pieces = (0..length.div_ceil(whole)).map(|at| {
         let bytes = whole.min(length - at * whole);
