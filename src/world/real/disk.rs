@@ -73,7 +73,7 @@ impl Drop for SocketPlace {
 pub struct RealHandle(Arc<File>);
 
 impl RealHandle {
-    pub(super) fn file(&self) -> &File {
+    pub(super) const fn file(&self) -> &Arc<File> {
         &self.0
     }
 }

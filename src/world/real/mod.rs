@@ -3,6 +3,7 @@
 mod clock;
 mod disk;
 mod net;
+mod page_cache;
 
 pub use clock::RealClock;
 pub use disk::RealDisk;

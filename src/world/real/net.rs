@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     RealDisk,
     disk::{RealHandle, SocketPlace},
+    page_cache,
 };
 use crate::world::{Listener, Net, Outgoing, Reader, Writer};
 
@@ -133,6 +134,8 @@ impl Writer for RealWriter {
 
     async fn write(&mut self, pieces: Vec<Outgoing<RealHandle>>) -> io::Result<()> {
         let mut pieces = VecDeque::from(pieces);
+        // Up to where the file that comes first is in the page cache.
+        let mut cached_to = 0;
         loop {
             // What is empty has been written.
             while matches!(pieces.front(), Some(Outgoing::Bytes(bytes)) if bytes.is_empty()) {
@@ -142,13 +145,18 @@ impl Writer for RealWriter {
                 None => return Ok(()),
                 Some(Outgoing::Bytes(_)) => self.try_write_bytes(&mut pieces),
                 Some(Outgoing::File { handle, position, length }) => {
-                    let result = self.try_send_file(handle, *position, *length);
+                    if cached_to <= *position {
+                        cached_to = page_cache::fill(handle.file(), *position, *length).await;
+                    }
+                    let cached = cached_to - *position;
+                    let result = self.try_send_file(handle, *position, cached.min(*length));
                     if let Ok(sent) = result {
                         self.progress.fetch_add(sent, Ordering::Relaxed);
                         *position += sent;
                         *length -= sent;
                         if *length == 0 {
                             pieces.pop_front();
+                            cached_to = 0;
                         }
                     }
                     result.map(drop)
@@ -202,8 +210,8 @@ impl RealWriter {
         self.socket.stream.try_io(Interest::WRITABLE, || {
             let mut offset = position;
             let count = usize::try_from(length).unwrap_or(usize::MAX);
-            match rustix::fs::sendfile(&self.socket.stream, handle.file(), Some(&mut offset), count)
-            {
+            let (socket, file) = (&self.socket.stream, &**handle.file());
+            match rustix::fs::sendfile(socket, file, Some(&mut offset), count) {
                 Ok(0) => Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the segment ends before the range that was to be sent",
