@@ -86,7 +86,7 @@ broker_keys! {
     Broker "ottla.disk.reserve.bytes" Long Some("67108864"), Rule::AtLeast(0),
         "Below how many free bytes on the disk records are refused.";
     Broker "ottla.flush.offset.checkpoint.bytes" Long Some("536870912"), Rule::AtLeast(1),
-        "After how many bytes appended the points are moved that recovery begins from, if not yet by time.";
+        "After how many bytes appended the points are moved that recovery begins from, if not yet by time; or a 4,096th of it for each partition, if that is more.";
     Broker "ottla.http.listener" String Some("127.0.0.1:9644"), Rule::Any,
         "Where metrics and health are served, as host:port; nowhere if empty.";
     Broker "ottla.journal.bytes" Long Some("67108864"), Rule::AtLeast(0),

@@ -72,6 +72,9 @@ struct Writing {
     operations: BTreeSet<u64>,
 }
 
+/// What a checkpoint costs grows with the partitions: beyond so many there is one the less often, in bytes.
+const PARTITIONS_UNTIL_RARER: u64 = 4_096;
+
 /// How many logs and operations may be under way before another log has its turn.
 const WRITING_MAX: usize = 32;
 
@@ -130,7 +133,10 @@ impl Shard {
 
     /// Begins the next checkpoint at once if recovery would read much.
     pub(super) fn hasten_checkpoint(&mut self, step: &Step<'_>) {
-        let is_due = self.checkpoints.uncovered_bytes >= self.settings.checkpoint_bytes;
+        let partitions = self.partitions.len() as u64;
+        let bytes = self.settings.checkpoint_bytes;
+        let bytes = bytes.max((bytes / PARTITIONS_UNTIL_RARER).saturating_mul(partitions));
+        let is_due = self.checkpoints.uncovered_bytes >= bytes;
         if is_due && self.is_running() && matches!(self.checkpoints.stage, Stage::Idle) {
             self.set_timer_no_later(Timer::Checkpoint, step.now.instant);
         }
