@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     RealDisk,
     disk::{RealHandle, SocketPlace},
-    page_cache,
+    page_cache::PageCache,
 };
 use crate::world::{Listener, Net, Outgoing, Reader, Writer};
 
@@ -42,12 +42,13 @@ pub struct RealNet {
     buffers: SocketBuffers,
     /// It shares descriptors with the connections.
     disk: RealDisk,
+    cache: PageCache,
 }
 
 impl RealNet {
     /// A network whose connections have such buffers.
-    pub const fn new(buffers: SocketBuffers, disk: RealDisk) -> Self {
-        Self { buffers, disk }
+    pub fn new(buffers: SocketBuffers, disk: RealDisk) -> Self {
+        Self { buffers, disk, cache: PageCache::new() }
     }
 }
 
@@ -64,7 +65,7 @@ impl Net for RealNet {
         if let Some(bytes) = self.buffers.receive {
             sockopt::set_socket_recv_buffer_size(&listener, bytes)?;
         }
-        Ok(RealListener { listener, disk: self.disk.clone() })
+        Ok(RealListener { listener, disk: self.disk.clone(), cache: self.cache.clone() })
     }
 }
 
@@ -73,6 +74,7 @@ impl Net for RealNet {
 pub struct RealListener {
     listener: TcpListener,
     disk: RealDisk,
+    cache: PageCache,
 }
 
 impl Listener for RealListener {
@@ -90,7 +92,11 @@ impl Listener for RealListener {
         // Responses are written whole; to wait for more would only delay them.
         stream.set_nodelay(true)?;
         let socket = Arc::new(Socket { stream, _place: place });
-        let writer = RealWriter { socket: Arc::clone(&socket), progress: Arc::default() };
+        let writer = RealWriter {
+            socket: Arc::clone(&socket),
+            progress: Arc::default(),
+            cache: self.cache.clone(),
+        };
         Ok((RealReader(socket), writer, peer))
     }
 }
@@ -124,6 +130,7 @@ impl Reader for RealReader {
 pub struct RealWriter {
     socket: Arc<Socket>,
     progress: Arc<AtomicU64>,
+    cache: PageCache,
 }
 
 /// How many pieces one system call takes.
@@ -146,7 +153,7 @@ impl Writer for RealWriter {
                 Some(Outgoing::Bytes(_)) => self.try_write_bytes(&mut pieces),
                 Some(Outgoing::File { handle, position, length }) => {
                     if cached_to <= *position {
-                        cached_to = page_cache::fill(handle.file(), *position, *length).await;
+                        cached_to = self.cache.fill(handle.file(), *position, *length).await;
                     }
                     let cached = cached_to - *position;
                     let result = self.try_send_file(handle, *position, cached.min(*length));

@@ -6,21 +6,42 @@
 use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
 use rustix::io::{Errno, ReadWriteFlags};
+use tokio::sync::Semaphore;
 
 /// How much is made sure of at once.
 const WINDOW_BYTES: u64 = 1 << 20;
 
-/// Sees to it that the next bytes of a range are in the page cache, and says up to where that is so. What cannot be read is for
-/// whoever sends it to find out.
-pub(super) async fn fill(file: &Arc<File>, position: u64, length: u64) -> u64 {
-    let end = position + length.min(WINDOW_BYTES);
-    if !is_cached(file, position) || !is_cached(file, end.saturating_sub(1)) {
-        let file = Arc::clone(file);
-        let read = move || in_idle_time(|| read_through(&file, position, end));
-        // Were it not begun, the runtime would be ending.
-        let _ = tokio::task::spawn_blocking(read).await;
+/// How many of its threads the runtime gives to this, and not to those who wait for a sync.
+const READS_AT_ONCE: usize = 16;
+
+/// What is read into the page cache for connections.
+#[derive(Debug, Clone)]
+pub(super) struct PageCache {
+    reads: Arc<Semaphore>,
+}
+
+impl PageCache {
+    pub(super) fn new() -> Self {
+        Self { reads: Arc::new(Semaphore::new(READS_AT_ONCE)) }
     }
-    end
+
+    /// Sees to it that the next bytes of a range are in the page cache, and says up to where that is so. What cannot be read is
+    /// for whoever sends it to find out.
+    pub(super) async fn fill(&self, file: &Arc<File>, position: u64, length: u64) -> u64 {
+        let end = position + length.min(WINDOW_BYTES);
+        if (!is_cached(file, position) || !is_cached(file, end.saturating_sub(1)))
+            && let Ok(turn) = Arc::clone(&self.reads).acquire_owned().await
+        {
+            let file = Arc::clone(file);
+            let read = move || {
+                in_idle_time(|| read_through(&file, position, end));
+                drop(turn);
+            };
+            // Were it not begun, the runtime would be ending.
+            let _ = tokio::task::spawn_blocking(read).await;
+        }
+        end
+    }
 }
 
 /// Whether a byte can be had without the disk, or not at all.
@@ -77,14 +98,15 @@ mod tests {
         let file = Arc::new(File::open(&path).expect("it is there"));
         file.sync_all().expect("a sync");
         fadvise(&*file, 0, None, Advice::DontNeed).expect("its pages dropped");
+        let cache = PageCache::new();
         let mut position = 0;
         for end in [1, 2, 3].map(|windows| windows * WINDOW_BYTES).into_iter().chain([length]) {
-            assert_eq!(fill(&file, position, length - position).await, end);
+            assert_eq!(cache.fill(&file, position, length - position).await, end);
             assert!(is_cached(&file, position) && is_cached(&file, end - 1));
             position = end;
         }
         // Beyond the end there is nothing to wait for.
-        assert_eq!(fill(&file, length, 5).await, length + 5);
+        assert_eq!(cache.fill(&file, length, 5).await, length + 5);
         fs::remove_file(path).expect("its end");
     }
 }
